@@ -1,0 +1,1 @@
+"""Tinsmith's runtime. Start reading at `agent/loop.py`."""

@@ -1,0 +1,1 @@
+"""Engines: what turns messages into a reply. The contract is in `base.py`."""

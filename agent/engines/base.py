@@ -1,0 +1,102 @@
+"""The contract of an engine: `reply` yields text as it comes and returns the message.
+
+    engine = ...                                   # llamacpp, transformers, openai or scripted
+    engine.warm(messages, tools)                   # process the stable prefix ahead; optional
+    message = yield from engine.reply(messages, tools, Sampling(), Choice())
+    engine.usage                                   # tokens cached, prefilled, generated; seconds
+
+An engine may be used by one thread at a time; `stop` may be called from any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from agent.events import TextDelta, Usage
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, BaseMessage
+
+    from tools.base import ToolSpec
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn. The defaults are greedy."""
+
+    temperature: float = 0.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: no limit."""
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    max_tokens: int | None = None
+    """None: as many as the window holds."""
+    stop: tuple[str, ...] = ()
+    """The reply ends before the first of these strings."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the reply may be: text, a call, or whichever the model prefers."""
+
+    mode: Literal["free", "text", "call"] = "free"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Added to the log-probability of each tool's name before the best is taken, in nats."""
+    listed: bool = False
+    """The messages describe the tools already; the stable prefix must not."""
+
+
+class Engine(Protocol):
+    name: str
+    """What the user calls the model."""
+    context: int
+    """The real window, in tokens."""
+    usage: Usage
+    """Of the last reply."""
+
+    def reply(
+        self,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[ToolSpec] = (),
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        choice: Choice = Choice(),  # noqa: B008  frozen
+    ) -> Generator[TextDelta, None, AIMessage]:
+        """Yield the text as it comes, return the message.
+
+        `message.tool_calls` are valid against the schemas of `tools` or absent.
+        `message.response_metadata["finish"]` is "stop", "length" or "interrupted"; with "length",
+        `response_metadata["cut_call"]` says that it was a call that did not fit.
+        `message.additional_kwargs["reasoning"]` holds what stood in <think> tags.
+        Raises WindowFull, OutOfMemory, EngineError, GrammarError.
+        """
+        ...
+
+    def warm(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> None:
+        """Process these messages now, so that a reply which starts with them need not."""
+        ...
+
+    def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float | None:
+        """Log-odds, in nats, that one of `tools` does what the last message asks.
+
+        None: this engine cannot tell.
+        """
+        ...
+
+    def count_tokens(
+        self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()
+    ) -> int:
+        """Tokens of the prompt that `reply` would send."""
+        ...
+
+    def stop(self) -> None:
+        """End the reply under way within one token. Does nothing when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Free the model's memory. The engine cannot be used afterwards."""
+        ...

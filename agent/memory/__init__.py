@@ -1,0 +1,1 @@
+"""What outlasts a turn: sessions in SQLite."""

@@ -1,0 +1,1 @@
+"""The terminal: prompt-toolkit in, events out."""

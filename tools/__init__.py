@@ -1,0 +1,1 @@
+"""What the model can call. `base.py` says what a tool is; nothing here imports `agent`."""

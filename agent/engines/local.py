@@ -7,13 +7,37 @@ text and a call, and parses what comes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Literal, Protocol
+import json
+import math
+import secrets
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from agent.engines.base import Sampling
-from agent.events import Usage
+from agent import grammar
+from agent.engines.base import Choice, Sampling
+from agent.engines.template import ChatTemplate
+from agent.errors import EngineError, WindowFull
+from agent.events import TextDelta, Usage
+from agent.prompts import render
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, BaseMessage
+
+    from tools.base import ToolSpec
 
 Finish = Literal["stop", "length", "interrupted"]
+
+
+class Piece(NamedTuple):
+    """What one step of decoding gave."""
+
+    tokens: list[int]
+    """Several when the grammar forced them."""
+    text: str
+    """Whole characters only: the bytes of an unfinished one come with the piece that ends it.
+    Special tokens give their name, the end-of-turn token gives "".
+    """
 
 
 class TokenModel(Protocol):
@@ -27,23 +51,26 @@ class TokenModel(Protocol):
     """The window, in tokens: prompt and continuation together."""
     usage: Usage
     """Summed over all calls since the owner last set it to Usage()."""
+    chat_template: str
+    """Jinja source; "" when the model has none."""
+    end_tokens: frozenset[int]
+    """Any of them ends a turn."""
+    bos: str
+    eos: str
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; special tokens written in it are recognised; none are added."""
         ...
 
-    def piece(self, token: int) -> bytes:
-        """The bytes of a token as they stand in the text; special tokens give their name."""
-        ...
-
     def generate(
         self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
-    ) -> Generator[list[int], None, Finish]:
-        """Yield the tokens after `prompt` as they are decided; several at once when forced.
+    ) -> Generator[Piece, None, Finish]:
+        """Yield what comes after `prompt` as it is decided.
 
-        `grammar` is llguidance's Lark text (the leading `%llguidance {}` line included) and has
-        been validated. An end-of-turn token ends the continuation and is yielded. "length": the limit or the
-        window was reached. `sampling.stop` and `sampling.max_tokens` are the owner's business.
+        `grammar` is llguidance's Lark text, its first line `%llguidance {}`, validated. An
+        end-of-turn token ends the continuation and is yielded. "length": the limit or the window
+        was reached. `sampling.stop` and `sampling.max_tokens` are the owner's business.
+        `max_tokens` 0 processes the prompt and yields nothing.
         """
         ...
 
@@ -56,3 +83,301 @@ class TokenModel(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class LocalEngine:
+    """An `Engine` over a `TokenModel`."""
+
+    def __init__(self, name: str, model: TokenModel) -> None:
+        self.name = name
+        self.context = model.context
+        self._model = model
+        self._form = grammar.HERMES
+        self._template = ChatTemplate(model.chat_template, self._form, model.bos, model.eos)
+        self._transcript = _Transcript(model)
+        self._text_grammar = grammar.text(self._form, model.encode)
+        self._think = "<think>" if len(model.encode("<think>")) == 1 else None
+        self._stopped = threading.Event()
+
+    @property
+    def usage(self) -> Usage:
+        return self._model.usage
+
+    def reply(
+        self,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[ToolSpec] = (),
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        choice: Choice = Choice(),  # noqa: B008  frozen
+    ) -> Generator[TextDelta, None, AIMessage]:
+        from langchain_core.messages import AIMessage
+
+        self._stopped.clear()
+        self._model.usage = Usage()
+        rendered = self._template.render(messages, () if choice.listed else tools)
+        draft = _Draft(rendered, self._transcript.encode(rendered))
+        self._refuse_overflow(len(draft.ids))
+        finish = yield from self._reason(draft, sampling)
+        content, cut = "", False
+        calls: list[dict[str, Any]] = []
+        if finish == "stop":
+            if tools and self._wants_call(draft, choice):
+                calls, finish = self._calls(draft, tools, sampling, choice.weights)
+                cut = finish == "length"
+            else:
+                content, finish = yield from self._text(draft, sampling)
+        self._transcript.keep(draft.text, draft.ids)
+        return AIMessage(
+            content=content,
+            tool_calls=calls,
+            additional_kwargs={"reasoning": draft.reasoning} if draft.reasoning else {},
+            response_metadata={"finish": finish, "cut_call": cut, "model_name": self.name},
+        )
+
+    def warm(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> None:
+        self._stopped.clear()
+        self._model.usage = Usage()
+        rendered = self._template.render(messages, tools)
+        ids = self._transcript.encode(rendered)
+        if len(ids) >= self.context:
+            return
+        for _ in self._model.generate(ids, None, Sampling(), 0):
+            pass
+        self._transcript.keep(rendered, ids)
+
+    def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float | None:
+        from langchain_core.messages import HumanMessage
+
+        question = HumanMessage(render("fits"))
+        rendered = self._template.render([*messages, question], tools)
+        yes, no = (self._model.encode(word)[0] for word in ("Yes", "No"))
+        ids = self._transcript.encode(rendered)
+        self._refuse_overflow(len(ids))
+        odds = self._model.logprobs(ids, [yes, no])
+        return odds[0] - odds[1]
+
+    def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
+        return len(self._transcript.encode(self._template.render(messages, tools)))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._model.interrupt()
+
+    def close(self) -> None:
+        self.stop()
+        self._model.close()
+
+    def _refuse_overflow(self, tokens: int) -> None:
+        if tokens >= self.context:
+            raise WindowFull(
+                f"the conversation is {tokens} tokens long and the window holds {self.context}; "
+                "start a new one, or load the model with a larger context"
+            )
+
+    def _reason(self, draft: _Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
+        """What a reasoning model thinks before it answers, into `draft.reasoning`."""
+        if self._think is None:
+            return "stop"
+        opened = draft.text.rstrip().endswith(self._think)
+        token = self._model.encode(self._think)[0]
+        if not opened and self._model.logprobs(draft.ids, [token])[0] < math.log(0.5):
+            return "stop"
+        if not opened:
+            draft.add(self._think, [token])
+        limit = self._room(draft, sampling)
+        stream = self._model.generate(
+            draft.ids, grammar.reasoning(self._model.encode), sampling, limit
+        )
+        close = "</think>"
+        finish: Finish = "interrupted"
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                finish = end.value
+                break
+            if piece.text:
+                draft.add(piece.text, piece.tokens)
+            if piece.text == close:
+                stream.close()
+                return "stop"
+            draft.reasoning += piece.text
+            yield TextDelta(piece.text, "reasoning")
+        return finish
+
+    def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
+        if choice.mode != "free":
+            return choice.mode == "call"
+        token = self._model.encode(self._form.open)[0]
+        return self._model.logprobs(draft.ids, [token])[0] > math.log(0.5)
+
+    def _text(
+        self, draft: _Draft, sampling: Sampling
+    ) -> Generator[TextDelta, None, tuple[str, Finish]]:
+        answer = ""
+        given = 0
+        held = max((len(stop) for stop in sampling.stop), default=1) - 1
+        limit = self._room(draft, sampling)
+        stream = self._model.generate(draft.ids, self._text_grammar, sampling, limit)
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                finish: Finish = end.value
+                break
+            if piece.text:
+                draft.add(piece.text, piece.tokens)
+            answer += piece.text
+            at = min((p for p in map(answer.find, sampling.stop) if p >= 0), default=-1)
+            if at >= 0:
+                answer, held, finish = answer[:at], 0, "stop"
+                stream.close()
+                break
+            if len(answer) - held > given:
+                yield TextDelta(answer[given : len(answer) - held])
+                given = len(answer) - held
+        if given < len(answer):
+            yield TextDelta(answer[given:])
+        return answer, finish
+
+    def _calls(
+        self,
+        draft: _Draft,
+        tools: Sequence[ToolSpec],
+        sampling: Sampling,
+        weights: Mapping[str, float],
+    ) -> tuple[list[dict[str, Any]], Finish]:
+        """One call, and more as long as the model goes on and does not repeat itself."""
+        calls: list[dict[str, Any]] = []
+        while True:
+            tool = self._choose(draft, tools, weights)
+            opening = f"{self._form.open}{tool.name}{self._form.middle}"
+            draft.add(opening, self._model.encode(opening))
+            arguments, finish = self._arguments(draft, tool, sampling)
+            if arguments is None:
+                return [], finish
+            call = {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
+            if any(c["name"] == call["name"] and c["args"] == call["args"] for c in calls):
+                return calls, "stop"
+            calls.append(call)
+            draft.add(self._form.close, self._model.encode(self._form.close))
+            if not self._goes_on(draft):
+                return calls, "stop"
+            draft.add(self._form.again, self._model.encode(self._form.again))
+
+    def _choose(
+        self, draft: _Draft, tools: Sequence[ToolSpec], weights: Mapping[str, float]
+    ) -> ToolSpec:
+        names = [f"{self._form.open}{tool.name}{self._form.middle}" for tool in tools]
+        scores = self._scores(draft.ids, [self._model.encode(name) for name in names])
+        weighted = [
+            score + weights.get(tool.name, 0.0) for score, tool in zip(scores, tools, strict=True)
+        ]
+        return tools[weighted.index(max(weighted))]
+
+    def _scores(self, prompt: list[int], paths: list[list[int]]) -> list[float]:
+        """Log-probability of each path given that it is one of them, in nats.
+
+        The paths form a tree; the model is asked only where it branches.
+        """
+        scores = [0.0] * len(paths)
+        open_groups = [(0, list(range(len(paths))))]
+        while open_groups:
+            depth, group = open_groups.pop()
+            if len(group) == 1:
+                continue
+            children: dict[int, list[int]] = {}
+            for index in group:
+                children.setdefault(paths[index][depth], []).append(index)
+            if len(children) > 1:
+                odds = self._model.logprobs(prompt + paths[group[0]][:depth], list(children))
+                total = math.log(sum(map(math.exp, odds)))
+                for odd, child in zip(odds, children.values(), strict=True):
+                    for index in child:
+                        scores[index] += odd - total
+            open_groups += [(depth + 1, child) for child in children.values()]
+        return scores
+
+    def _arguments(
+        self, draft: _Draft, tool: ToolSpec, sampling: Sampling
+    ) -> tuple[dict[str, Any] | None, Finish]:
+        """The arguments of a call of `tool`; None when they were cut off or interrupted."""
+        import jsonschema
+
+        written = ""
+        limit = self._room(draft, sampling)
+        rules = grammar.arguments(tool.name, tool.parameters)
+        stream = self._model.generate(draft.ids, rules, sampling, limit)
+        while True:
+            try:
+                piece = next(stream)
+            except StopIteration as end:
+                finish: Finish = end.value
+                break
+            if piece.text:
+                draft.add(piece.text, piece.tokens)
+            written += piece.text
+        if finish != "stop":
+            return None, finish
+        # the grammar promised this; the promise must not rest on one place
+        try:
+            arguments: dict[str, Any] = json.loads(written)
+            jsonschema.validate(arguments, tool.parameters)
+        except (ValueError, jsonschema.ValidationError) as error:
+            raise EngineError(
+                f"{self.name} wrote arguments for {tool.name!r} that its grammar forbids "
+                f"({written!r}: {error}); the grammar was not applied"
+            ) from error
+        return arguments, "stop"
+
+    def _goes_on(self, draft: _Draft) -> bool:
+        again = self._model.encode(self._form.again + self._form.marker)[0]
+        ends = sorted(self._model.end_tokens)
+        odds = self._model.logprobs(draft.ids, [again, *ends])
+        return odds[0] > max(odds[1:])
+
+    def _room(self, draft: _Draft, sampling: Sampling) -> int:
+        limit = sampling.max_tokens
+        left = self.context - len(draft.ids)
+        return left if limit is None else max(0, min(left, limit - draft.written))
+
+
+class _Draft:
+    """The prompt and what has been added to it, as text and as ids."""
+
+    def __init__(self, text: str, ids: list[int]) -> None:
+        self.text = text
+        self.ids = ids
+        self.reasoning = ""
+        self._prompt = len(ids)
+
+    @property
+    def written(self) -> int:
+        return len(self.ids) - self._prompt
+
+    def add(self, text: str, ids: list[int]) -> None:
+        self.text += text
+        self.ids = self.ids + ids
+
+
+class _Transcript:
+    """The exact ids of text that was read or said, since encoding it anew may give others."""
+
+    def __init__(self, model: TokenModel) -> None:
+        self._model = model
+        self._text = ""
+        self._ids: list[int] = []
+        self._marks: list[tuple[int, int]] = [(0, 0)]
+
+    def encode(self, text: str) -> list[int]:
+        characters, tokens = self._common(text)
+        return self._ids[:tokens] + self._model.encode(text[characters:])
+
+    def keep(self, text: str, ids: list[int]) -> None:
+        common = self._common(text)
+        self._marks = [mark for mark in self._marks if mark <= common]
+        self._marks.append((len(text), len(ids)))
+        self._text, self._ids = text, ids
+
+    def _common(self, text: str) -> tuple[int, int]:
+        return max(mark for mark in self._marks if text.startswith(self._text[: mark[0]]))

@@ -1,0 +1,210 @@
+"""GGUF files through llama.cpp (the `xllamacpp` wheels): the default on a CPU.
+
+llama.cpp's own server runs inside this process and is spoken to over the loopback interface, with
+a key that only this process knows: its `/completion` takes and gives token ids, and a closed
+connection ends a reply in the middle of the prompt too, where the in-process call cannot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.engines.base import Sampling
+from agent.engines.local import Finish, Piece
+from agent.errors import EngineError, OutOfMemory
+from agent.events import Usage
+
+PREFILL_CHUNK = 256
+"""Prompt tokens processed between two looks at whether to stop."""
+TOP = 512
+"""Alternatives asked of llama.cpp when log-probabilities are wanted."""
+
+
+class LlamaModel:
+    """A `TokenModel` over one slot of a llama.cpp server in this process."""
+
+    def __init__(
+        self,
+        path: Path,
+        context: int,
+        device: str = "auto",
+        report: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        """Load `path`. `context` is the window in tokens. Raises EngineError."""
+        import xllamacpp
+
+        if report:
+            report("loading", 0, path.stat().st_size)
+        self._key = secrets.token_hex(16)
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = context
+        params.n_parallel = 1
+        params.n_batch = params.n_ubatch = PREFILL_CHUNK
+        params.verbosity = 0
+        params.api_keys = [self._key]
+        params.hostnames = ["127.0.0.1"]
+        params.ui = False
+        params.offline = True
+        params.cache_ram_mib = 0  # one conversation: the slot itself is the cache
+        params.n_gpu_layers = 0 if device == "cpu" else params.n_gpu_layers
+        try:
+            self._server = xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise EngineError(f"llama.cpp cannot load {path}: {error}") from error
+        host, _, port = self._server.listening_address.rpartition("/")[2].partition(":")
+        self._address = (host, int(port))
+        self._connection: http.client.HTTPConnection | None = None
+        self._interrupted = threading.Event()
+        self.usage = Usage()
+        props = self._post("/props", None)
+        self.context: int = props["default_generation_settings"]["n_ctx"]
+        self.chat_template: str = props.get("chat_template", "")
+        self.bos: str = props.get("bos_token", "")
+        self.eos: str = props.get("eos_token", "")
+        self.end_tokens = frozenset(self.encode(self.eos))
+        if report:
+            report("loading", path.stat().st_size, path.stat().st_size)
+
+    def encode(self, text: str) -> list[int]:
+        answer = self._post("/tokenize", {"content": text, "parse_special": True})
+        return [int(token) for token in answer["tokens"]]
+
+    def generate(
+        self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
+    ) -> Generator[Piece, None, Finish]:
+        self._interrupted.clear()
+        request: dict[str, Any] = {
+            "prompt": list(prompt),
+            "n_predict": min(max_tokens, self.context - len(prompt)),
+            "stream": True,
+            "return_tokens": True,
+            "return_progress": True,
+            "cache_prompt": True,
+            "timings_per_token": False,
+            "repeat_last_n": self.context,
+            **_sampling(sampling),
+        }
+        if grammar is not None:
+            request["grammar"] = grammar
+        for part in self._stream(request):
+            if "prompt_progress" in part:
+                continue
+            if not part.get("stop"):
+                yield Piece(part["tokens"], part["content"])
+                continue
+            self._count(part["timings"])
+            if part["stop_type"] == "eos":
+                yield Piece([min(self.end_tokens)], "")
+                return "stop"
+            return "length"
+        return "interrupted"
+
+    def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
+        """As in the protocol; a token that is not among the `TOP` likeliest gets their least."""
+        answer = self._post(
+            "/completion",
+            {
+                "prompt": list(prompt),
+                "n_predict": 1,
+                "n_probs": TOP,
+                "cache_prompt": True,
+                "temperature": 0.0,
+            },
+        )
+        self._count(answer["timings"] | {"predicted_n": 0})
+        top = {
+            entry["id"]: float(entry["logprob"])
+            for entry in answer["completion_probabilities"][0]["top_logprobs"]
+        }
+        least = min(top.values())
+        return [top.get(token, least) for token in tokens]
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+        if (connection := self._connection) is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):  # it may have ended by itself just now
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.interrupt()
+        self._server = None
+
+    def _count(self, timings: Mapping[str, Any]) -> None:
+        self.usage += Usage(
+            cached=timings["cache_n"],
+            prefilled=timings["prompt_n"],
+            generated=timings["predicted_n"],
+            prefill_seconds=timings["prompt_ms"] / 1000,
+            decode_seconds=timings["predicted_ms"] / 1000,
+        )
+
+    def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
+        """The server-sent events of a completion. Ends early when interrupted or closed."""
+        self._connection = connection = http.client.HTTPConnection(*self._address)
+        try:
+            response = self._send(connection, "/completion", request)
+            if response.status != http.client.OK:
+                _raise_for(json.loads(response.read()))
+            for line in response:
+                if self._interrupted.is_set():
+                    return
+                if line.startswith(b"data: "):
+                    part = json.loads(line[6:])
+                    _raise_for(part)
+                    yield part
+        except (OSError, http.client.HTTPException):
+            if not self._interrupted.is_set():
+                raise
+        finally:
+            self._connection = None
+            connection.close()  # llama.cpp stops working on a reply that nobody reads
+
+    def _post(self, path: str, request: Mapping[str, Any] | None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(*self._address)
+        try:
+            answer: dict[str, Any] = json.loads(self._send(connection, path, request).read())
+        finally:
+            connection.close()
+        _raise_for(answer)
+        return answer
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        path: str,
+        request: Mapping[str, Any] | None,
+    ) -> http.client.HTTPResponse:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        body = None if request is None else json.dumps(request)
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        return connection.getresponse()
+
+
+def _raise_for(answer: Mapping[str, Any]) -> None:
+    if (error := answer.get("error")) is None:
+        return
+    message = str(error.get("message", error))
+    if "memory" in message.lower():
+        raise OutOfMemory(f"llama.cpp ran out of memory: {message}; try a smaller context")
+    raise EngineError(f"llama.cpp refuses: {message}")
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """llama.cpp's own defaults are not neutral, so every one is given."""
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+        "seed": -1 if sampling.seed is None else sampling.seed,
+    }

@@ -1,0 +1,96 @@
+"""What may be written next: free text, or a call of one of these tools.
+
+Everything is llguidance's Lark dialect (https://github.com/guidance-ai/llguidance, docs/syntax.md),
+which llama.cpp and our transformers loop both read, so no engine has a grammar of its own. A call
+is decoded in stages: the fixed parts are appended, the name is chosen among the offered ones, and
+only the arguments are written by the model, under the JSON schema of that tool.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.errors import GrammarError
+
+HEAD = "%llguidance {}\n"
+"""llama.cpp takes a grammar that begins so for llguidance's."""
+
+
+@dataclass(frozen=True)
+class CallForm:
+    """How a call is written, in the order of the parts: open NAME middle ARGUMENTS close."""
+
+    open: str
+    middle: str
+    """Ends before the blank in front of the arguments: it is part of their first token."""
+    close: str
+    again: str
+    """Stands between two calls of one reply."""
+    marker: str
+    """The text that only a call may contain."""
+    result_open: str
+    result_close: str
+
+    def write(self, name: str, arguments: Mapping[str, Any]) -> str:
+        written = json.dumps(arguments, ensure_ascii=False)
+        return f"{self.open}{name}{self.middle} {written}{self.close}"
+
+
+HERMES = CallForm(
+    open='<tool_call>\n{"name": "',
+    middle='", "arguments":',
+    close="}\n</tool_call>",
+    again="\n",
+    marker="<tool_call>",
+    result_open="<tool_response>\n",
+    result_close="\n</tool_response>",
+)
+"""The form of Hermes, Qwen2.5, Qwen3 and others; also taught by our own prompt to the rest."""
+
+
+def text(form: CallForm, encode: Callable[[str], list[int]]) -> str:
+    """Anything but nothing, and no call in it."""
+    if len(encode(form.marker)) == 1:
+        # the marker is one special token, which no regular expression over text can match
+        return HEAD + "start: /\\s*\\S(.|\\n)*/\n"
+    marker = form.marker.replace("/", "\\/")
+    return HEAD + f"start: TEXT\nTEXT: /\\s*\\S(.|\\n)*/ & ~/(.|\\n)*{marker}(.|\\n)*/\n"
+
+
+def reasoning(encode: Callable[[str], list[int]]) -> str:
+    """What stands between <think> and </think>, both single tokens, and the second of them."""
+    return HEAD + f"start: /(.|\\n)*/ <[{encode('</think>')[0]}]>\n"
+
+
+def arguments(name: str, schema: Mapping[str, Any]) -> str:
+    """A blank and one JSON value of `schema`, written as `json.dumps` would.
+
+    Raises GrammarError when the schema cannot be a grammar: llama.cpp would ignore such a grammar
+    without a word (FINDINGS), so nothing unvalidated leaves this module.
+    """
+    guided = {
+        **schema,
+        "x-guidance": {
+            "whitespace_flexible": False,
+            "item_separator": ", ",
+            "key_separator": ": ",
+        },
+    }
+    lark = HEAD + 'start: " " %json ' + json.dumps(guided, ensure_ascii=False) + "\n"
+    if problem := _problem(lark):
+        raise GrammarError(
+            f"the arguments of tool {name!r} cannot be constrained: {problem}; "
+            "change the types of its parameters"
+        )
+    return lark
+
+
+def _problem(lark: str) -> str | None:
+    from llguidance import LLMatcher
+
+    grammar = LLMatcher.grammar_from_lark(lark.removeprefix(HEAD))
+    problem: str = LLMatcher.validate_grammar(grammar)
+    return problem.strip().splitlines()[0] if problem else None

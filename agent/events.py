@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Reason = Literal["answered", "steps", "seconds", "tokens", "repeats", "interrupted", "failed"]
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -66,7 +68,7 @@ class TurnEnded:
     """The last event of every turn."""
 
     answer: str
-    reason: Literal["answered", "steps", "seconds", "tokens", "repeats", "interrupted", "failed"]
+    reason: Reason
     usage: Usage
     steps: int
     """Replies the model gave in this turn."""

@@ -51,13 +51,24 @@ HERMES = CallForm(
 """The form of Hermes, Qwen2.5, Qwen3 and others; also taught by our own prompt to the rest."""
 
 
-def text(form: CallForm, encode: Callable[[str], list[int]]) -> str:
-    """Anything but nothing, and no call in it."""
-    if len(encode(form.marker)) == 1:
-        # the marker is one special token, which no regular expression over text can match
-        return HEAD + "start: /\\s*\\S(.|\\n)*/\n"
-    marker = form.marker.replace("/", "\\/")
-    return HEAD + f"start: TEXT\nTEXT: /\\s*\\S(.|\\n)*/ & ~/(.|\\n)*{marker}(.|\\n)*/\n"
+OPENERS = ("<tool_call>", "```", "{", '{"', "{{", "[{", '[{"')
+"""How models begin a call, whatever form they were trained on."""
+
+
+def text(form: CallForm, encode: Callable[[str], list[int]], tools: bool) -> str:
+    """Anything but nothing, and no call in it.
+
+    With `tools`, a reply does not begin with JSON or code either, and does not spell out a call:
+    small models do, and the user would read it.
+    """
+    forbidden = []
+    if tools:
+        forbidden.append(r"\s*([{<]|\[\s*\{|```)(.|\n)*")
+        forbidden.append(r"(.|\n)*\"arguments\"(.|\n)*")
+    if len(encode(form.marker)) > 1:  # else it is a special token, which no text can match
+        forbidden.append(f"(.|\\n)*{form.marker}(.|\\n)*")
+    rules = "".join(f" & ~/{one}/" for one in forbidden)
+    return HEAD + f"start: TEXT\nTEXT: /\\s*\\S(.|\\n)*/{rules}\n"
 
 
 def reasoning(encode: Callable[[str], list[int]]) -> str:

@@ -6,6 +6,7 @@ A default lives here and nowhere else.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import tomllib
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from agent.errors import SettingsError
+from agent.files import write_atomically
 
 
 def home() -> Path:
@@ -27,14 +29,13 @@ def home() -> Path:
 @dataclass(frozen=True)
 class Settings:
     model: str = ""
-    """A name from `tinsmith models`, a hub id or a path. Empty: the one recommended here."""
-    engine: Literal["auto", "llamacpp", "transformers", "openai"] = "auto"
-    """auto: llamacpp for GGUF files, transformers for folders."""
-    bits: Literal[4, 8, 16, 32] = 4
-    """Quantise to this many bits when a folder of weights is loaded. GGUF files bring their own."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    url: str = ""
-    """Address of a server that speaks the OpenAI chat protocol, for engine = "openai"."""
+    """A name from `tinsmith models` or a path. Empty: the one recommended here."""
+    engine: Literal["auto", "llamacpp", "scripted"] = "auto"
+    """auto: llamacpp, for GGUF files."""
+    script: str = ""
+    """A file of replies, for engine = "scripted"."""
+    device: Literal["auto", "cpu"] = "auto"
+    """auto: llama.cpp takes a GPU when its build has one."""
     context: int = 0
     """Window in tokens. 0: what the model and half of the free memory allow."""
     temperature: float = 0.0
@@ -54,5 +55,103 @@ class Settings:
     """Seconds for a tool that does not say."""
     offer_all: int = 8
     """Up to this many tools, all are offered; with more, the best ones are picked."""
-    trust_remote_code: bool = False
-    """Let a model's own Python code run while loading. Only for publishers you trust."""
+
+
+def load(overrides: dict[str, Any] | None = None) -> Settings:
+    """`config.toml`, then `overrides`, in which None means not given. Raises SettingsError."""
+    file = home() / "config.toml"
+    values = _read(file)
+    for key, value in values.items():
+        _check(key, value, str(file))
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    for key, value in given.items():
+        _check(key, value, "the command line")
+    return Settings(**{**values, **given})
+
+
+def save(key: str, text: str | None) -> None:
+    """Write one setting into `config.toml`, or take it out. Raises SettingsError."""
+    import tomlkit
+
+    file = home() / "config.toml"
+    _read(file)
+    document = tomlkit.parse(file.read_text("utf-8")) if file.exists() else tomlkit.document()
+    if text is None:
+        _check_key(key, "the command line")
+        document.pop(key, None)
+    else:
+        document[key] = _parse(key, text)
+    write_atomically(file, tomlkit.dumps(document))
+
+
+def describe() -> list[tuple[str, Any, str]]:
+    """Key, value and where the value comes from, for every setting."""
+    written = _read(home() / "config.toml")
+    now = load()
+    return [
+        (
+            field.name,
+            getattr(now, field.name),
+            "config.toml" if field.name in written else "default",
+        )
+        for field in dataclasses.fields(Settings)
+    ]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _check_key(key: str, where: str) -> Any:
+    types = get_type_hints(Settings)
+    if key not in types:
+        near = difflib.get_close_matches(key, types, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(types)}"
+        raise SettingsError(f"{where}: no setting named {key!r}; {hint}")
+    return types[key]
+
+
+def _check(key: str, value: Any, where: str) -> None:
+    wanted = _check_key(key, where)
+    if get_origin(wanted) is Literal:
+        if value not in get_args(wanted):
+            choices = ", ".join(map(str, get_args(wanted)))
+            raise SettingsError(f"{where}: {key} = {value!r}; it is one of {choices}")
+        return
+    allowed = (int, float) if wanted is float else (wanted,)
+    if type(value) not in allowed:
+        raise SettingsError(f"{where}: {key} = {value!r}; it is a {wanted.__name__}")
+    low, high = RANGES.get(key, (float("-inf"), float("inf")))
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise SettingsError(f"{where}: {key} = {value!r}; it is from {low:g} to {high:g}")
+
+
+def _parse(key: str, text: str) -> Any:
+    wanted = _check_key(key, "the command line")
+    kind = type(get_args(wanted)[0]) if get_origin(wanted) is Literal else wanted
+    try:
+        value = text.lower() in ("true", "yes", "1") if kind is bool else kind(text)
+    except ValueError:
+        raise SettingsError(f"{key} = {text!r}; it is a {kind.__name__}") from None
+    _check(key, value, "the command line")
+    return value
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "context": (0, 1e9),
+    "temperature": (0, 10),
+    "top_p": (0, 1),
+    "top_k": (0, 1e9),
+    "min_p": (0, 1),
+    "repetition_penalty": (0.01, 10),
+    "max_tokens": (1, 1e9),
+    "max_steps": (1, 1000),
+    "max_seconds": (0.001, 1e9),
+    "tool_timeout": (0.001, 1e9),
+    "offer_all": (0, 1000),
+}

@@ -15,19 +15,27 @@ Tools are LangChain's (`langchain_core.tools.BaseTool`); any of theirs can be of
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 from langchain_core.tools import BaseTool, StructuredTool
-from pydantic import Field
+from langchain_core.tools import ToolException as LangChainToolException
+from pydantic import BaseModel, Field, ValidationError
 
 Effect = Literal["reads", "writes", "runs long"]
+Approval = Literal["never", "ask"]
 
 
 class ToolError(Exception):
     """Something the model should hear and can act on: a wrong path, a bad expression."""
+
+
+class ToolMistake(Exception):
+    """A tool that cannot be offered: no description, an untyped parameter, a recursive type."""
 
 
 class Tool(StructuredTool):
@@ -35,7 +43,7 @@ class Tool(StructuredTool):
 
     effects: frozenset[Effect] = frozenset({"reads"})
     """Only tools that read alone may run side by side."""
-    approval: Literal["never", "ask"] = "never"
+    approval: Approval = "never"
     """"ask": the user is asked before each call."""
     timeout: float | None = None
     """Seconds. None: the loop's limit."""
@@ -43,6 +51,8 @@ class Tool(StructuredTool):
     """Utterances that should select this tool; `tinsmith tools test` tries them."""
     choices: Mapping[str, Callable[[], Sequence[str]]] = Field(default_factory=dict)
     """For a parameter's name, a function giving its live values."""
+    preview: Callable[..., str] | None = None
+    """Given the arguments, what the user should see before allowing the call: a diff, say."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +64,210 @@ class ToolSpec:
     parameters: Mapping[str, Any]
     """JSON schema of the arguments, an object, without `$ref` and `title`."""
     examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What `@tool` was told about a method, until there is an instance to bind it to."""
+
+    function: Callable[..., Any]
+    options: Mapping[str, Any]
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self
+        return _build(self.function.__get__(instance, owner), self.options)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    effects: set[Effect] | None = None,
+    approval: Approval = "never",
+    timeout: float | None = None,
+    examples: Sequence[str] = (),
+    choices: Mapping[str, Callable[[], Sequence[str]]] | None = None,
+    preview: Callable[..., str] | None = None,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a typed function a tool; on a method, each instance gives a tool of its own.
+
+    `choices` functions of a method take no arguments, or `self`. Raises ToolMistake.
+    """
+
+    def declare(function: Callable[..., Any]) -> Any:
+        first = next(iter(inspect.signature(function).parameters), None)
+        if first == "self":
+            return _Declared(function, options)
+        return _build(function, options)
+
+    return declare if function is None else declare(function)
+
+
+def tools_of(box: object) -> list[BaseTool]:
+    """The tools of a toolbox: an instance of a class some of whose methods are `@tool`s."""
+    names = [
+        name
+        for owner in reversed(type(box).__mro__)
+        for name, value in vars(owner).items()
+        if isinstance(value, _Declared)
+    ]
+    return [getattr(box, name) for name in dict.fromkeys(names)]
+
+
+def spec(tool: BaseTool) -> ToolSpec | None:
+    """`tool` as it is now. None: a live choice has no values, so the tool cannot be called.
+
+    Raises ToolMistake for a recursive type.
+    """
+    parameters = _plain(_schema(tool), tool.name)
+    for parameter, values in getattr(tool, "choices", {}).items():
+        live = list(values())
+        if not live:
+            return None
+        place = parameters["properties"][parameter]
+        (place["items"] if place.get("type") == "array" else place)["enum"] = live
+    examples = getattr(tool, "examples", ())
+    description = tool.description.split("\n\nArgs:")[0].strip()
+    return ToolSpec(tool.name, description, parameters, tuple(examples))
+
+
+def invoke(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
+    """Run `tool` and give its result as text. Raises ToolError for what the model can mend.
+
+    Whatever else the tool raises is a bug in it and passes through.
+    """
+    try:
+        result = tool.invoke(dict(arguments))
+    except ValidationError as error:
+        if error.title != _model_name(tool):
+            raise  # raised inside the tool, not by its arguments
+        where = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ToolError(f"wrong arguments: {where}") from error
+    except LangChainToolException as error:
+        raise ToolError(str(error)) from error
+    return as_text(result)
+
+
+def as_text(result: Any) -> str:
+    """A tool's result for the model: text as it is, everything else as JSON."""
+    if isinstance(result, str):
+        return result
+    return json.dumps(result, ensure_ascii=False, default=_jsonable)
+
+
+def effects_of(tool: BaseTool) -> frozenset[Effect]:
+    """A LangChain tool says nothing of its effects and is taken to write."""
+    return getattr(tool, "effects", frozenset({"reads", "writes"}))
+
+
+def approval_of(tool: BaseTool) -> Approval:
+    """A LangChain tool was put there by the user and runs unasked, as everywhere else."""
+    return getattr(tool, "approval", "never")
+
+
+def timeout_of(tool: BaseTool) -> float | None:
+    return getattr(tool, "timeout", None)
+
+
+def preview(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
+    """What the user should see before allowing the call; "" when the arguments say it all."""
+    show = getattr(tool, "preview", None)
+    return show(**arguments) if show else ""
+
+
+def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
+    name = options.get("name") or function.__name__
+    if not inspect.getdoc(function):
+        raise ToolMistake(f"tool {name!r} has no docstring; the model chooses by it")
+    untyped = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.annotation is inspect.Parameter.empty
+    ]
+    if untyped:
+        raise ToolMistake(f"tool {name!r}: parameter {untyped[0]!r} has no type")
+    extra: dict[str, Any] = {
+        key: options[key] for key in ("approval", "timeout", "preview") if options.get(key)
+    }
+    choices = {
+        key: _bound(values, function) for key, values in (options.get("choices") or {}).items()
+    }
+    built: Tool = Tool.from_function(  # type: ignore[assignment]  # typed as StructuredTool
+        function,
+        name=name,
+        parse_docstring=True,
+        effects=frozenset(options.get("effects") or {"reads"}),
+        examples=tuple(options.get("examples") or ()),
+        choices=choices,
+        **extra,
+    )
+    unknown = set(choices) - set(_schema(built).get("properties", {}))
+    if unknown:
+        raise ToolMistake(f"tool {name!r}: choices for {sorted(unknown)[0]!r}, no such parameter")
+    spec(built)  # a schema that cannot be offered is a mistake now, not in the middle of a talk
+    return built
+
+
+def _bound(values: Callable[..., Sequence[str]], function: Callable[..., Any]) -> Callable[[], Any]:
+    owner = getattr(function, "__self__", None)
+    if owner is not None and next(iter(inspect.signature(values).parameters), None) == "self":
+        return lambda: values(owner)
+    return values
+
+
+def _schema(tool: BaseTool) -> dict[str, Any]:
+    model = tool.tool_call_schema
+    if isinstance(model, dict):
+        return model
+    return model.model_json_schema() if issubclass(model, BaseModel) else model.schema()
+
+
+def _model_name(tool: BaseTool) -> str:
+    model = tool.args_schema
+    return model.__name__ if isinstance(model, type) else ""
+
+
+def _plain(schema: Mapping[str, Any], tool: str) -> dict[str, Any]:
+    """`schema` with every `$ref` replaced by what it means and without titles."""
+    definitions = schema.get("$defs", {})
+
+    def inline(node: Any, path: tuple[str, ...], named: bool) -> Any:
+        """`named`: the keys of `node` are the user's names, not the schema's words."""
+        if isinstance(node, list):
+            return [inline(part, path, False) for part in node]
+        if not isinstance(node, Mapping):
+            return node
+        if not named and "$ref" in node:
+            name = node["$ref"].rpartition("/")[2]
+            if name in path:
+                raise ToolMistake(f"tool {tool!r}: type {name!r} contains itself")
+            rest = {key: value for key, value in node.items() if key != "$ref"}
+            return inline({**definitions[name], **rest}, (*path, name), False)
+        plain = {
+            key: inline(value, path, key == "properties" and not named)
+            for key, value in node.items()
+            if named or key not in ("title", "$defs")
+        }
+        if not named and plain.get("type") == "object" and "properties" in plain:
+            plain.setdefault("additionalProperties", False)
+        return plain
+
+    plain: dict[str, Any] = inline(dict(schema), (), False)
+    plain.pop("description", None)  # the tool's own says it
+    plain.setdefault("properties", {})
+    plain.setdefault("additionalProperties", False)
+    return plain
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, set | frozenset | tuple | Iterator):
+        return list(value)
+    return str(value)

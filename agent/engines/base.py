@@ -56,15 +56,18 @@ class Engine(Protocol):
     """What the user calls the model."""
     context: int
     """The real window, in tokens."""
-    usage: Usage
-    """Of the last reply."""
+
+    @property
+    def usage(self) -> Usage:
+        """Of the last reply."""
+        ...
 
     def reply(
         self,
         messages: Sequence[BaseMessage],
         tools: Sequence[ToolSpec] = (),
-        sampling: Sampling = Sampling(),  # noqa: B008  frozen
-        choice: Choice = Choice(),  # noqa: B008  frozen
+        sampling: Sampling = Sampling(),
+        choice: Choice = Choice(),
     ) -> Generator[TextDelta, None, AIMessage]:
         """Yield the text as it comes, return the message.
 
@@ -87,9 +90,7 @@ class Engine(Protocol):
         """
         ...
 
-    def count_tokens(
-        self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()
-    ) -> int:
+    def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """Tokens of the prompt that `reply` would send."""
         ...
 

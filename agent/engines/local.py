@@ -19,7 +19,7 @@ from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
-from agent.prompts import render
+from agent.grounding import is_grounded
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
@@ -95,7 +95,7 @@ class LocalEngine:
         self._form = grammar.HERMES
         self._template = ChatTemplate(model.chat_template, self._form, model.bos, model.eos)
         self._transcript = _Transcript(model)
-        self._text_grammar = grammar.text(self._form, model.encode)
+        self._openers = sorted({model.encode(text)[0] for text in grammar.OPENERS})
         self._think = "<think>" if len(model.encode("<think>")) == 1 else None
         self._stopped = threading.Event()
 
@@ -122,10 +122,11 @@ class LocalEngine:
         calls: list[dict[str, Any]] = []
         if finish == "stop":
             if tools and self._wants_call(draft, choice):
-                calls, finish = self._calls(draft, tools, sampling, choice.weights)
-                cut = finish == "length"
+                calls, finish = self._calls(draft, tools, sampling, choice, messages)
+                cut = finish == "length" and not calls
             else:
-                content, finish = yield from self._text(draft, sampling)
+                rules = grammar.text(self._form, self._model.encode, bool(tools))
+                content, finish = yield from self._text(draft, rules, sampling)
         self._transcript.keep(draft.text, draft.ids)
         return AIMessage(
             content=content,
@@ -146,15 +147,16 @@ class LocalEngine:
         self._transcript.keep(rendered, ids)
 
     def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float | None:
-        from langchain_core.messages import HumanMessage
+        """How the reply would begin: as a call, in whatever form the model knows, or as prose.
 
-        question = HumanMessage(render("fits"))
-        rendered = self._template.render([*messages, question], tools)
-        yes, no = (self._model.encode(word)[0] for word in ("Yes", "No"))
-        ids = self._transcript.encode(rendered)
+        It costs no token that the reply does not need, and separates better than asking the model
+        (`benchmarks/README.md`).
+        """
+        ids = self._transcript.encode(self._template.render(messages, tools))
         self._refuse_overflow(len(ids))
-        odds = self._model.logprobs(ids, [yes, no])
-        return odds[0] - odds[1]
+        begun = sum(map(math.exp, self._model.logprobs(ids, self._openers)))
+        share = min(max(begun, 1e-6), 1 - 1e-6)
+        return math.log(share / (1 - share))
 
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         return len(self._transcript.encode(self._template.render(messages, tools)))
@@ -212,13 +214,13 @@ class LocalEngine:
         return self._model.logprobs(draft.ids, [token])[0] > math.log(0.5)
 
     def _text(
-        self, draft: _Draft, sampling: Sampling
+        self, draft: _Draft, rules: str, sampling: Sampling
     ) -> Generator[TextDelta, None, tuple[str, Finish]]:
         answer = ""
         given = 0
         held = max((len(stop) for stop in sampling.stop), default=1) - 1
         limit = self._room(draft, sampling)
-        stream = self._model.generate(draft.ids, self._text_grammar, sampling, limit)
+        stream = self._model.generate(draft.ids, rules, sampling, limit)
         while True:
             try:
                 piece = next(stream)
@@ -245,29 +247,42 @@ class LocalEngine:
         draft: _Draft,
         tools: Sequence[ToolSpec],
         sampling: Sampling,
-        weights: Mapping[str, float],
+        choice: Choice,
+        messages: Sequence[BaseMessage],
     ) -> tuple[list[dict[str, Any]], Finish]:
-        """One call, and more as long as the model goes on and does not repeat itself."""
+        """One call, and more as long as the model goes on.
+
+        A small model that was made to call goes on with every tool there is. So then only calls of
+        the same tool follow, with values that the conversation contains.
+        """
+        said = "\n".join(str(message.text) for message in messages if message.type != "system")
         calls: list[dict[str, Any]] = []
         while True:
-            tool = self._choose(draft, tools, weights)
+            tool = self._choose(draft, tools, choice.weights)
             opening = f"{self._form.open}{tool.name}{self._form.middle}"
             draft.add(opening, self._model.encode(opening))
             arguments, finish = self._arguments(draft, tool, sampling)
             if arguments is None:
-                return [], finish
-            call = {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
-            if any(c["name"] == call["name"] and c["args"] == call["args"] for c in calls):
+                return calls, finish
+            repeated = any(c["name"] == tool.name and c["args"] == arguments for c in calls)
+            invented = choice.mode == "call" and not is_grounded(arguments, said)
+            if calls and (repeated or invented):
                 return calls, "stop"
-            calls.append(call)
+            calls.append(
+                {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
+            )
             draft.add(self._form.close, self._model.encode(self._form.close))
             if not self._goes_on(draft):
                 return calls, "stop"
             draft.add(self._form.again, self._model.encode(self._form.again))
+            if choice.mode == "call":
+                tools = [tool]
 
     def _choose(
         self, draft: _Draft, tools: Sequence[ToolSpec], weights: Mapping[str, float]
     ) -> ToolSpec:
+        if len(tools) == 1:
+            return tools[0]
         names = [f"{self._form.open}{tool.name}{self._form.middle}" for tool in tools]
         scores = self._scores(draft.ids, [self._model.encode(name) for name in names])
         weighted = [

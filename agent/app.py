@@ -1,0 +1,165 @@
+"""The one place where the parts are put together."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent import catalog
+from agent.approval import Approver, deny
+from agent.engines.base import Engine, Sampling
+from agent.errors import UsageError
+from agent.loop import Agent, Limits
+from agent.offering import Embedder, Offering
+from agent.settings import Settings, home
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+    from agent.memory.sessions import Session
+    from tools.loader import Toolbox
+
+# set before any of them is imported
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+    "LANGSMITH_TRACING": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def build(
+    settings: Settings,
+    session: Session,
+    toolbox: Toolbox,
+    approve: Approver = deny,
+) -> Agent:
+    """An agent with its model loaded. Raises ModelError, DoesNotFit, EngineError, UsageError."""
+    os.environ.update(QUIET)
+    with ThreadPoolExecutor(1) as beside:
+        embedder = beside.submit(load_embedder)  # importing torch and loading a GGUF go together
+        engine = load_engine(settings)
+        offering = Offering(embedder.result(), settings.offer_all)
+    return Agent(
+        engine,
+        toolbox.tools,
+        session,
+        offering,
+        approve,
+        Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            top_k=settings.top_k,
+            min_p=settings.min_p,
+            repetition_penalty=settings.repetition_penalty,
+            seed=None if settings.seed < 0 else settings.seed,
+            max_tokens=settings.max_tokens,
+        ),
+        Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
+    )
+
+
+def load_engine(settings: Settings) -> Engine:
+    if settings.engine == "scripted":
+        from agent.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine.from_file(Path(settings.script))
+    name = settings.model or default_model()
+    path = catalog.resolve(name)
+    if path.suffix != ".gguf":
+        raise UsageError(f"{path} is not a GGUF file; other formats cannot be loaded yet")
+    from agent.engines.llamacpp import LlamaModel
+    from agent.engines.local import LocalEngine
+    from agent.estimate import window
+
+    context = window(path, settings.context)
+    return LocalEngine(Path(name).stem, LlamaModel(path, context, settings.device))
+
+
+def default_model() -> str:
+    """The model to talk with when none is named: the best that is here, else the recommended."""
+    import psutil
+
+    best = catalog.recommend(psutil.virtual_memory().available)
+    if catalog.is_here(best):
+        return best.name
+    here = [e for e in catalog.entries().values() if e.memory and catalog.is_here(e)]
+    return max(here, key=lambda e: e.memory).name if here else best.name
+
+
+def load_embedder() -> Embedder | None:
+    """None when it has not been pulled: all tools are then offered, and none is judged."""
+    one = catalog.entry(catalog.EMBEDDER)
+    if not catalog.is_here(one):
+        return None
+    from agent.embedder import SentenceEmbedder
+
+    return SentenceEmbedder(catalog.path_of(one))
+
+
+def toolbox(paths: Sequence[Path], trusted: bool) -> Toolbox:
+    """The tools there are. `trusted`: those of `./tools` too.
+
+    Raises UsageError for a path of `paths` that does not exist.
+    """
+    from tools.loader import Toolbox
+
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"--tools {path}: there is no such file or folder")
+    places = [home() / "tools", *([project_tools()] if trusted else []), *paths]
+    return Toolbox(built_in, [place for place in places if place.exists()])
+
+
+def built_in() -> Iterable[BaseTool]:
+    from tools.base import tools_of
+    from tools.calculate import calculate
+    from tools.files import Files
+
+    return [calculate, *tools_of(Files(Path.cwd()))]
+
+
+def project_tools() -> Path:
+    return Path.cwd() / "tools"
+
+
+def is_trusted(folder: Path) -> bool:
+    """Whether the user has trusted this folder. Tinsmith's own `tools/` is no such folder."""
+    if not folder.is_dir() or ((folder / "loader.py").is_file() and (folder / "base.py").is_file()):
+        return False
+    return str(folder) in _trusted()
+
+
+def asks_for_trust(folder: Path) -> bool:
+    """Whether there are tools in `folder` that the user has not trusted yet."""
+    own = (folder / "loader.py").is_file() and (folder / "base.py").is_file()
+    return not own and any(folder.glob("*.py")) and str(folder) not in _trusted()
+
+
+def trust(folder: Path) -> None:
+    from agent.files import write_atomically
+
+    write_atomically(home() / "trusted", "\n".join(sorted({*_trusted(), str(folder)})) + "\n")
+
+
+def _trusted() -> set[str]:
+    try:
+        return set((home() / "trusted").read_text("utf-8").splitlines())
+    except FileNotFoundError:
+        return set()
+
+
+def settings_of(given: dict[str, object]) -> Settings:
+    """The settings, with what the command line gave."""
+    from agent import settings
+
+    known = {field.name for field in dataclasses.fields(Settings)}
+    return settings.load({key: value for key, value in given.items() if key in known})

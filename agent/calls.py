@@ -1,0 +1,146 @@
+"""Running the calls of one reply: ask, journal, run side by side where that is safe, answer all."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from agent.approval import Approver
+from agent.events import Event, Notice, ToolFinished, ToolStarted
+
+if TYPE_CHECKING:
+    from langchain_core.messages import ToolCall, ToolMessage
+    from langchain_core.tools import BaseTool
+
+    from agent.memory.sessions import Session
+
+GLANCE = 0.1
+"""Seconds between two looks at whether the user has stopped the turn."""
+
+
+def run(
+    calls: Sequence[ToolCall],
+    tools: Mapping[str, BaseTool],
+    session: Session,
+    approve: Approver,
+    seconds: float,
+    stopped: threading.Event,
+) -> Generator[Event, None, list[ToolMessage]]:
+    """Answer every call, in order. Calls that only read run side by side, the others alone.
+
+    `seconds`: the limit of a tool that has none of its own. A tool that outlives its limit is no
+    longer waited for; Python cannot end a thread, so it may still finish its work.
+    """
+    from tools.base import effects_of
+
+    alone = any(effects_of(tools[call["name"]]) != {"reads"} for call in calls)
+    batches = [[call] for call in calls] if alone else [list(calls)]
+    answers: list[ToolMessage] = []
+    for batch in batches:
+        answers += yield from _side_by_side(batch, tools, session, approve, seconds, stopped)
+    return answers
+
+
+def _side_by_side(
+    calls: Sequence[ToolCall],
+    tools: Mapping[str, BaseTool],
+    session: Session,
+    approve: Approver,
+    seconds: float,
+    stopped: threading.Event,
+) -> Generator[Event, None, list[ToolMessage]]:
+    running: list[_Running | ToolMessage] = []
+    for call in calls:
+        yield ToolStarted(_id(call), call["name"], call["args"])
+        tool = tools[call["name"]]
+        if stopped.is_set():
+            running.append(_answer(call, "stopped by the user before it ran", ok=False))
+        elif refusal := _refusal(tool, call, approve):
+            running.append(_answer(call, refusal, ok=False))
+        else:
+            session.call_started(_id(call))
+            running.append(_Running(tool, call, seconds))
+    answers = []
+    for call, one in zip(calls, running, strict=True):
+        if isinstance(one, _Running):
+            answer, bug = one.wait(stopped)
+            if bug:
+                yield Notice(bug)
+            spent = one.spent
+        else:
+            answer, spent = one, 0.0
+        session.call_finished(_id(call))
+        text = str(answer.text)
+        yield ToolFinished(_id(call), call["name"], text, answer.status == "success", spent)
+        answers.append(answer)
+    return answers
+
+
+def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> str:
+    from tools.base import approval_of, preview
+
+    if approval_of(tool) == "never":
+        return ""
+    decision = approve(call["name"], call["args"], preview(tool, call["args"]))
+    if decision.allowed:
+        return ""
+    return f"the user did not allow this call{f': {decision.reason}' if decision.reason else ''}"
+
+
+class _Running:
+    """A call in a thread of its own."""
+
+    def __init__(self, tool: BaseTool, call: ToolCall, seconds: float) -> None:
+        from tools.base import timeout_of
+
+        self.spent = 0.0
+        self._call = call
+        self._seconds = timeout_of(tool) or seconds
+        self._started = time.monotonic()
+        self._done: queue.SimpleQueue[tuple[ToolMessage, str]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(tool,), name=tool.name, daemon=True).start()
+
+    def wait(self, stopped: threading.Event) -> tuple[ToolMessage, str]:
+        """The answer, and what the user should see of a bug."""
+        try:
+            while True:
+                left = self._started + self._seconds - time.monotonic()
+                try:
+                    return self._done.get(timeout=max(0.0, min(GLANCE, left)))
+                except queue.Empty:
+                    if stopped.is_set():
+                        why = "stopped by the user; outcome unknown"
+                        return _answer(self._call, why, ok=False), ""
+                    if left <= 0:
+                        why = f"no result after {self._seconds:g} seconds; it may still be running"
+                        return _answer(self._call, why, ok=False), ""
+        finally:
+            self.spent = time.monotonic() - self._started
+
+    def _work(self, tool: BaseTool) -> None:
+        from tools.base import ToolError, invoke
+
+        try:
+            self._done.put((_answer(self._call, invoke(tool, self._call["args"]), ok=True), ""))
+        except ToolError as error:
+            self._done.put((_answer(self._call, str(error), ok=False), ""))
+        except BaseException as error:  # a tool must not end the session, and a bug stays visible
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__}: {error}"
+            notice = f"tool {tool.name!r} has a bug: {what} ({where.filename}:{where.lineno})"
+            self._done.put((_answer(self._call, f"the tool failed: {what}", ok=False), notice))
+
+
+def _id(call: ToolCall) -> str:
+    return call["id"] or ""
+
+
+def _answer(call: ToolCall, text: str, *, ok: bool) -> ToolMessage:
+    from langchain_core.messages import ToolMessage
+
+    status = "success" if ok else "error"
+    return ToolMessage(text, tool_call_id=_id(call), name=call["name"], status=status)

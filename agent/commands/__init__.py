@@ -1,0 +1,1 @@
+"""One module per command: `add_parser` describes it, `run` does it. `agent/cli.py` lists them."""

@@ -1,0 +1,18 @@
+"""Options that `chat` and `ask` share. A default lives in `Settings`; None means not given."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="a name from `tinsmith models`, or a path")
+    parser.add_argument("--engine", choices=["auto", "llamacpp", "scripted"])
+    parser.add_argument("--script", metavar="FILE", help="replies for --engine scripted")
+    parser.add_argument("--device", choices=["auto", "cpu"])
+    parser.add_argument("--context", type=int, metavar="TOKENS", help="size of the window")
+    parser.add_argument("--temperature", type=float, metavar="T")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--tools", type=Path, action="append", default=[], metavar="PATH",
+                        help="a Python file or folder with tools; may be repeated")  # fmt: skip

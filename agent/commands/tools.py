@@ -1,0 +1,145 @@
+"""`tinsmith tools`: what the model can call, whether a file is right, whether it gets chosen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.commands import options
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+START = '''"""A tool for Tinsmith. Try it: tinsmith tools check {file}"""
+
+from tools.base import ToolError, tool
+
+
+@tool(examples=["say hello to Ada", "greet my team"])
+def {name}(who: str) -> str:
+    """Greet somebody by name.
+
+    Args:
+        who: whom to greet
+    """
+    if not who.strip():
+        raise ToolError("who is empty; ask the user for a name")
+    return f"Hello, {{who}}!"
+'''
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("tools", help="list, check, test, new, trust")
+    parser.set_defaults(run=_list)
+    actions = parser.add_subparsers(metavar="ACTION")
+    check = actions.add_parser("check", help="what is wrong with a tool file")
+    check.add_argument("path", type=Path)
+    check.set_defaults(run=_check)
+    test = actions.add_parser("test", help="how often the model picks each tool for its examples")
+    test.add_argument("names", nargs="*", metavar="NAME")
+    options.add(test)
+    test.set_defaults(run=_test)
+    new = actions.add_parser("new", help="write a starting point")
+    new.add_argument("name")
+    new.set_defaults(run=_new)
+    trust = actions.add_parser("trust", help="let Tinsmith use the tools in ./tools")
+    trust.set_defaults(run=_trust)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from agent import app
+    from tools.base import approval_of, effects_of
+
+    box = app.toolbox([], app.is_trusted(app.project_tools()))
+    for name, tool in box.tools.items():
+        asks = "asks" if approval_of(tool) == "ask" else ""
+        effects = ", ".join(sorted(effects_of(tool)))
+        line = tool.description.splitlines()[0]
+        print(f"{name:16}{effects:14}{asks:6}{line}  ({box.origin[name]})")
+    for problem in box.problems:
+        print(f"tinsmith: {problem}", file=sys.stderr)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from tools.loader import Toolbox
+
+    if not args.path.exists():
+        raise UsageError(f"there is no {args.path}")
+    box = Toolbox(list, [args.path])
+    for problem in box.problems:
+        print(f"error    {problem}")
+    for name, tool in box.tools.items():
+        faults = _faults(tool)
+        for fault in faults:
+            print(f"warning  {name}: {fault}")
+        if not faults:
+            print(f"ok       {name}")
+    return 1 if box.problems else 0
+
+
+def _faults(tool: BaseTool) -> list[str]:
+    from tools.base import spec
+
+    faults = [] if getattr(tool, "examples", ()) else ["has no examples; add two or three"]
+    now = spec(tool)
+    if now is None:
+        return [*faults, "one of its choices has no value now, so it is not offered"]
+    for name, schema in now.parameters["properties"].items():
+        if not schema.get("description"):
+            faults.append(f"parameter {name!r} has no description under Args:")
+    return faults
+
+
+def _test(args: argparse.Namespace) -> int:
+    from agent import app
+    from agent.memory.sessions import Session
+
+    box = app.toolbox(args.tools, app.is_trusted(app.project_tools()))
+    unknown = [name for name in args.names if name not in box.tools]
+    if unknown:
+        raise UsageError(f"no tool named {unknown[0]!r}; there are: {', '.join(box.tools)}")
+    agent = app.build(app.settings_of(vars(args)), Session.create(":memory:"), box)
+    try:
+        for name in args.names or box.tools:
+            examples = getattr(box.tools[name], "examples", ())
+            chosen = [agent.first_choice(example) for example in examples]
+            print(f"{name:16}{chosen.count(name)} of {len(examples)}")
+            for example, other in zip(examples, chosen, strict=True):
+                if other != name:
+                    print(f"    {example!r}: {other or 'no tool'}")
+    finally:
+        agent.engine.close()
+    return 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    from agent.settings import home
+
+    if not args.name.isidentifier():
+        raise UsageError(f"{args.name!r} is not a Python name; take letters, digits and _")
+    file = home() / "tools" / f"{args.name}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(START.format(name=args.name, file=file))
+    except FileExistsError:
+        raise UsageError(f"{file} is there already; take another name") from None
+    print(file)
+    print(f"Next: edit it, then  tinsmith tools check {file}")
+    print(f"and  tinsmith tools test {args.name}")
+    return 0
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from agent import app
+
+    folder = app.project_tools()
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
+    app.trust(folder)
+    print(f"trusted {folder}")
+    return 0

@@ -1,0 +1,99 @@
+"""Whether a value stands in the conversation.
+
+Small models fill in optional arguments that nobody mentioned, and telling them not to does not
+help (FINDINGS). An optional value that is neither written in the conversation nor one of a fixed
+set is an invention, and leaving it out gives the tool's own default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, BaseMessage
+
+    from tools.base import ToolSpec
+
+NUMBERS = [
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen", "twenty",
+]  # fmt: skip
+
+
+def without_invented_options(
+    message: AIMessage, history: Sequence[BaseMessage], specs: Sequence[ToolSpec]
+) -> AIMessage:
+    """The same message, each call without the optional arguments that it made up."""
+    schemas = {spec.name: spec.parameters for spec in specs}
+    said = "\n".join(str(one.text) for one in history if one.type != "system")
+    calls = [
+        {**call, "args": keep_grounded(call["args"], schemas[call["name"]], said)}
+        for call in message.tool_calls
+    ]
+    return message.model_copy(update={"tool_calls": calls})
+
+
+def keep_grounded(
+    arguments: Mapping[str, Any], schema: Mapping[str, Any], said: str
+) -> dict[str, Any]:
+    """`arguments` without the optional ones of `schema` whose value is not in `said`."""
+    required = schema.get("required", ())
+    properties = schema.get("properties", {})
+    return {
+        key: value
+        for key, value in arguments.items()
+        if key in required or _is_choice(properties.get(key, {})) or is_grounded(value, said)
+    }
+
+
+def is_grounded(value: Any, said: str) -> bool:
+    """Whether `value`, or for lists and objects any part of it, is written in `said`."""
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, Mapping):
+        return any(is_grounded(part, said) for part in value.values())
+    if isinstance(value, list | tuple):
+        return any(is_grounded(part, said) for part in value)
+    if isinstance(value, int | float):
+        return _has_number(value, said)
+    return isinstance(value, str) and _has_words(value, said)
+
+
+def _is_choice(schema: Mapping[str, Any]) -> bool:
+    """A value of a fixed set may be meant without being written ("by bus" for `transit`)."""
+    return "enum" in schema or "const" in schema or schema.get("type") == "boolean"
+
+
+def _has_number(value: float, said: str) -> bool:
+    written = {float(digits.replace(",", "")) for digits in _NUMBER.findall(said)}
+    if float(value) in written or float(value) * 100 in written:  # 5 % may be 0.05
+        return True
+    whole = int(value)
+    return whole == value and 0 <= whole < len(NUMBERS) and NUMBERS[whole] in _words(said)
+
+
+def _has_words(value: str, said: str) -> bool:
+    """Whether at least half of the words of `value` are in `said`."""
+    wanted = _words(value)
+    if not wanted:
+        return False
+    there = _words(said)
+    found = sum(any(_alike(word, other) for other in there) for word in wanted)
+    return found * 2 >= len(wanted)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Equal, or the same stem: "kilometers" and "km" are not, "meter" and "meters" are."""
+    short, long = sorted((one, other), key=len)
+    return one == other or (len(short) >= 4 and long.startswith(short))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
+
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WORD = re.compile(r"[^\W_]+")

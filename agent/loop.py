@@ -1,0 +1,262 @@
+"""The loop: ask the model, run the tools it calls, ask again, until it answers.
+
+    agent = app.build(settings, ...)
+    for event in agent.send("What is 37 * 91 - 4?"):
+        ...                                  # agent.events; the last one is TurnEnded
+
+History only grows. A message is journalled before anything is done because of it and each result
+as soon as it is there, so the session can be opened again after any kind of death.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent import calls
+from agent.approval import Approver, deny
+from agent.engines.base import Choice, Engine, Sampling
+from agent.errors import EngineError
+from agent.events import Event, Notice, Reason, TurnEnded, Usage
+from agent.grounding import without_invented_options
+from agent.offering import Offering
+from agent.prompts import render
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+    from langchain_core.tools import BaseTool
+
+    from agent.memory.sessions import Session
+    from tools.base import ToolSpec
+
+SAME_RESULT_LIMIT = 3
+"""The same call with the same result this often earns a nudge; once more ends the turn."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When any of them is reached, the turn ends with the best answer so far and says why."""
+
+    steps: int = 12
+    """Replies of the model."""
+    seconds: float = 600.0
+    tool_seconds: float = 60.0
+    """For a tool that does not say."""
+
+
+class Agent:
+    """One conversation between a user, a model and its tools. Not thread-safe, but for `stop`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tools: Mapping[str, BaseTool],
+        session: Session,
+        offering: Offering,
+        approve: Approver = deny,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+        limits: Limits = Limits(),
+    ) -> None:
+        self.engine = engine
+        self.tools = tools
+        self.session = session
+        self.usage = Usage()
+        """Of all turns."""
+        self._offering = offering
+        self._approve = approve
+        self._sampling = sampling
+        self._limits = limits
+        self._stopped = threading.Event()
+
+    def send(self, text: str) -> Generator[Event, None, None]:
+        """One turn: from the user's words to TurnEnded. Raises EngineError; history stays good."""
+        from langchain_core.messages import HumanMessage
+
+        self._stopped.clear()
+        turn = _Turn(self._limits)
+        timer = threading.Timer(self._limits.seconds, self.engine.stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            for message in self._offering.announce(self.session.messages, text, self.specs()):
+                self.session.append(message)
+            self.session.append(HumanMessage(text))
+            yield from self._steps(turn)
+        except KeyboardInterrupt:
+            turn.reason = "interrupted"
+        except EngineError as error:
+            turn.reason = "failed"
+            yield Notice(str(error))
+        finally:
+            timer.cancel()
+            self._close(turn)
+        yield TurnEnded(turn.answer, turn.reason, turn.usage, turn.steps)
+
+    def stop(self) -> None:
+        """From any thread: end the turn. A tool that is running is no longer waited for."""
+        self._stopped.set()
+        self.engine.stop()
+
+    def warm(self) -> None:
+        """Process what every turn begins with, so that the first answer costs only the question."""
+        self.engine.warm(self._prompt(), self._offering.stable(self.specs()))
+
+    def first_choice(self, request: str) -> str | None:
+        """The tool that the model would call first for `request`. Nothing is run or kept."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        known = self.specs()
+        prompt = [SystemMessage(render("system"))]
+        messages = [
+            *prompt,
+            *self._offering.announce(prompt, request, known),
+            HumanMessage(request),
+        ]
+        specs, choice = self._offering.offer(self.engine, messages, known, ())
+        reply = self.engine.reply(messages, specs, self._sampling, choice)
+        while True:
+            try:
+                next(reply)
+            except StopIteration as end:
+                message: AIMessage = end.value
+                return message.tool_calls[0]["name"] if message.tool_calls else None
+
+    def specs(self) -> list[ToolSpec]:
+        """The tools as they are now, live choices filled in."""
+        from tools.base import spec
+
+        found = (spec(tool) for tool in self.tools.values())
+        return [one for one in found if one is not None]
+
+    def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
+        while True:
+            turn.steps += 1
+            specs, choice = self._offering.offer(
+                self.engine, self._prompt(), self.specs(), turn.called
+            )
+            if turn.steps >= self._limits.steps and turn.called:
+                choice = replace(choice, mode="text")
+            message = yield from self._ask(turn, specs, choice)
+            if not message.tool_calls:
+                turn.answer = str(message.text)
+                turn.reason = turn.ended_by(message, self._stopped.is_set())
+                return
+            for result in (yield from self._run(turn, message.tool_calls)):
+                self.session.append(result)
+            if self._stopped.is_set():
+                turn.reason = "interrupted"
+                return
+            if turn.overdue:
+                turn.reason = "seconds"
+                return
+            if turn.repeats > SAME_RESULT_LIMIT:
+                turn.reason = "repeats"
+                yield Notice("the same call gave the same result four times; the turn was ended")
+                return
+
+    def _ask(
+        self, turn: _Turn, specs: Sequence[ToolSpec], choice: Choice
+    ) -> Generator[Event, None, AIMessage]:
+        """One reply. A call cut off by the token limit is asked again with twice the room."""
+        sampling = self._sampling
+        while True:
+            turn.partial = ""
+            reply = self.engine.reply(self._prompt(), specs, sampling, choice)
+            message: AIMessage
+            while True:
+                try:
+                    delta = next(reply)
+                except StopIteration as end:
+                    message = end.value
+                    break
+                if delta.kind == "answer":
+                    turn.partial += delta.text
+                yield delta
+            turn.usage += self.engine.usage
+            self.usage += self.engine.usage
+            limit = sampling.max_tokens
+            if not message.response_metadata.get("cut_call"):
+                break
+            if limit is None or limit >= self.engine.context:
+                raise EngineError("a call did not fit into the window; start a new conversation")
+            sampling = replace(sampling, max_tokens=limit * 2)
+        if message.tool_calls:
+            message = without_invented_options(message, self.session.messages, specs)
+        turn.partial = ""
+        self.session.append(message, self.engine.usage)
+        return message
+
+    def _run(
+        self, turn: _Turn, tool_calls: Sequence[ToolCall]
+    ) -> Generator[Event, None, list[ToolMessage]]:
+        results = yield from calls.run(
+            tool_calls,
+            self.tools,
+            self.session,
+            self._approve,
+            self._limits.tool_seconds,
+            self._stopped,
+        )
+        for call, result in zip(tool_calls, results, strict=True):
+            if turn.count(call, result) == SAME_RESULT_LIMIT:
+                result.content = f"{result.content}\n{render('repeated')}"
+        return results
+
+    def _close(self, turn: _Turn) -> None:
+        """Leave a history that can go on: no text lost, no call without a result."""
+        from langchain_core.messages import AIMessage
+
+        if turn.partial:
+            turn.answer = turn.partial
+            self.session.append(
+                AIMessage(turn.partial, response_metadata={"finish": "interrupted"})
+            )
+        self.session.answer_open_calls()
+
+    def _prompt(self) -> list[BaseMessage]:
+        from langchain_core.messages import SystemMessage
+
+        return [SystemMessage(render("system")), *self.session.messages]
+
+
+class _Turn:
+    """What one turn has done so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.steps = 0
+        self.usage = Usage()
+        self.answer = ""
+        self.partial = ""
+        """Text that was streamed and is not in the session yet."""
+        self.reason: Reason = "answered"
+        self.called: list[str] = []
+        """Names of the tools called, in order; those that failed are left out."""
+        self.repeats = 0
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._deadline = time.monotonic() + limits.seconds
+
+    @property
+    def overdue(self) -> bool:
+        return time.monotonic() > self._deadline
+
+    def count(self, call: ToolCall, result: ToolMessage) -> int:
+        """How often this call has given this result."""
+        if result.status == "success":
+            self.called.append(call["name"])
+        key = (call["name"], json.dumps(call["args"], sort_keys=True), str(result.text))
+        self._seen[key] += 1
+        self.repeats = max(self.repeats, self._seen[key])
+        return self._seen[key]
+
+    def ended_by(self, message: AIMessage, stopped: bool) -> Reason:
+        finish = message.response_metadata.get("finish")
+        if finish == "length":
+            return "tokens"
+        if finish == "interrupted" and self.overdue and not stopped:
+            return "seconds"
+        return "interrupted" if finish == "interrupted" else "answered"

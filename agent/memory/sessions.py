@@ -1,0 +1,198 @@
+"""Sessions: every message, call and result in one SQLite file, durable when `append` returns.
+
+The file is in WAL mode, so two programs may use it at once. History only grows.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import SessionError, UnknownName
+from agent.events import Usage
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL);
+CREATE TABLE messages (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions(id),
+    written REAL NOT NULL,
+    type TEXT NOT NULL,
+    message TEXT NOT NULL,
+    usage TEXT
+);
+CREATE INDEX messages_of ON messages(session, id);
+CREATE TABLE calls (
+    id TEXT NOT NULL,
+    session INTEGER NOT NULL REFERENCES sessions(id),
+    started REAL NOT NULL,
+    finished REAL,
+    PRIMARY KEY (session, id)
+);
+CREATE VIRTUAL TABLE words USING fts5(text, content='');
+"""
+
+
+@dataclass(frozen=True)
+class About:
+    """A line of the list of sessions."""
+
+    id: int
+    title: str
+    """The user's first words."""
+    messages: int
+    updated: float
+    """Seconds since the epoch."""
+
+
+class Session:
+    """One conversation. A call without a result is answered when it is opened again."""
+
+    def __init__(self, database: sqlite3.Connection, id: int) -> None:
+        self.id = id
+        self._database = database
+        self.messages: list[BaseMessage] = self._read()
+        self.answer_open_calls()
+
+    @classmethod
+    def create(cls, path: Path | str) -> Session:
+        """Begin a session in the file `path`, made when missing. Raises SessionError."""
+        database = _connect(path)
+        with _explained(path), database:
+            row = database.execute("INSERT INTO sessions (started) VALUES (?)", (time.time(),))
+        assert row.lastrowid is not None
+        return cls(database, row.lastrowid)
+
+    @classmethod
+    def open(cls, path: Path | str, id: int | None = None) -> Session:
+        """Go on with session `id`, or with the latest. Raises UnknownName, SessionError."""
+        database = _connect(path)
+        with _explained(path):
+            known = [row[0] for row in database.execute("SELECT id FROM sessions ORDER BY id")]
+        if not known or (id is not None and id not in known):
+            name = "latest" if id is None else str(id)
+            raise UnknownName("session", name, map(str, known[-10:]))
+        return cls(database, known[-1] if id is None else id)
+
+    def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
+        """Add `message` at the end. It is on the disk when this returns."""
+        from langchain_core.messages import message_to_dict
+
+        spent = None if usage is None else json.dumps(asdict(usage))
+        written = json.dumps(message_to_dict(message), ensure_ascii=False)
+        with _explained("the session"), self._database as database:
+            row = database.execute(
+                "INSERT INTO messages (session, written, type, message, usage)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (self.id, time.time(), message.type, written, spent),
+            )
+            database.execute(
+                "INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, str(message.text))
+            )
+        self.messages.append(message)
+
+    def call_started(self, id: str) -> None:
+        with _explained("the session"), self._database as database:
+            database.execute(
+                "INSERT OR REPLACE INTO calls (id, session, started) VALUES (?, ?, ?)",
+                (id, self.id, time.time()),
+            )
+
+    def call_finished(self, id: str) -> None:
+        with _explained("the session"), self._database as database:
+            database.execute(
+                "UPDATE calls SET finished = ? WHERE session = ? AND id = ?",
+                (time.time(), self.id, id),
+            )
+
+    def answer_open_calls(self) -> None:
+        """Give every call without a result one, so that the talk can go on."""
+        from langchain_core.messages import AIMessage, ToolMessage
+
+        answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
+        started = {
+            row[0]
+            for row in self._database.execute("SELECT id FROM calls WHERE session = ?", (self.id,))
+        }
+        for message in list(self.messages):
+            for call in message.tool_calls if isinstance(message, AIMessage) else ():
+                if call["id"] in answered:
+                    continue
+                begun = call["id"] in started
+                text = "interrupted, outcome unknown" if begun else "interrupted before it ran"
+                answer = ToolMessage(
+                    text, tool_call_id=call["id"], name=call["name"], status="error"
+                )
+                self.append(answer)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _read(self) -> list[BaseMessage]:
+        from langchain_core.messages import messages_from_dict
+
+        with _explained("the session"):
+            rows = self._database.execute(
+                "SELECT message FROM messages WHERE session = ? ORDER BY id", (self.id,)
+            ).fetchall()
+        return messages_from_dict([json.loads(row[0]) for row in rows])
+
+
+def sessions(path: Path) -> list[About]:
+    """All sessions in which something was said, latest first."""
+    database = _connect(path)
+    with _explained(path):
+        rows = database.execute(
+            "SELECT session, count(*), max(written),"
+            " (SELECT message FROM messages f WHERE f.session = m.session AND type = 'human'"
+            "  ORDER BY id LIMIT 1)"
+            " FROM messages m GROUP BY session ORDER BY max(id) DESC"
+        ).fetchall()
+    database.close()
+    return [
+        About(id, json.loads(first)["data"]["content"][:60] if first else "", count, updated)
+        for id, count, updated, first in rows
+    ]
+
+
+def _connect(path: Path | str) -> sqlite3.Connection:
+    with _explained(path):
+        if isinstance(path, Path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=10, check_same_thread=False)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA foreign_keys = ON")
+        with database:
+            database.execute("BEGIN IMMEDIATE")  # two programs may make the file at once
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in SCHEMA.split(";\n"):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {VERSION}")
+    if version > VERSION:
+        raise SessionError(
+            f"{path} was written by a newer Tinsmith (version {version}, this one knows {VERSION});"
+            " update Tinsmith, or move the file away to begin anew"
+        )
+    return database
+
+
+@contextmanager
+def _explained(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise SessionError(
+            f"{path} cannot be used: {error}; move it away to begin anew, or mend the cause"
+        ) from error

@@ -1,0 +1,176 @@
+"""Which tools the model is shown, whether any of them fits, and which it leans to.
+
+A small model calls whatever it is offered and takes the wrong one of two similar names; an
+embedder is better at both (`benchmarks/README.md`). So the request is compared with every tool,
+the comparison is joined with the model's own opinion, and a call is forced or ruled out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from agent.engines.base import Choice, Engine
+from agent.engines.template import describe
+from agent.prompts import render
+
+if TYPE_CHECKING:
+    import numpy as np
+    from langchain_core.messages import BaseMessage
+
+    from tools.base import ToolSpec
+
+OFFERED = 5
+"""Tools described in the conversation when there are too many for the stable prefix."""
+
+
+class Embedder(Protocol):
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, shape (len(texts), dimension)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Judge:
+    """When a tool fits: a logistic regression fitted by `benchmarks/fit_judge.py`."""
+
+    cosine: float
+    odds: float
+    """Per nat of the model's own log-odds."""
+    bias: float
+    """Without it, the threshold at which 3 % of the requests that a tool fits are lost."""
+
+    def fits(self, cosine: float, odds: float | None) -> bool:
+        return self.cosine * cosine + self.odds * (odds or 0.0) + self.bias > 0
+
+
+ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25)
+"""For an engine that has no opinion."""
+JOINED = Judge(cosine=10.0, odds=1.0, bias=-3.0)
+NAME_WEIGHT = 20.0
+"""Nats that one unit of cosine is worth when the model chooses a name."""
+
+
+class Offering:
+    """Ranks tools by what is asked. Keeps the vectors of the tools it has seen."""
+
+    def __init__(self, embedder: Embedder | None, offer_all: int) -> None:
+        """Up to `offer_all` tools are all described in the stable prefix; of more, the likeliest
+        are described in the conversation, behind it. Without an embedder all are, always."""
+        self._embedder = embedder
+        self._offer_all = offer_all
+        self._vectors: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
+
+    def stable(self, specs: Sequence[ToolSpec]) -> Sequence[ToolSpec]:
+        """The tools that belong into the prefix."""
+        return specs if self._embedder is None or len(specs) <= self._offer_all else ()
+
+    def announce(
+        self, history: Sequence[BaseMessage], request: str, specs: Sequence[ToolSpec]
+    ) -> list[BaseMessage]:
+        """What must be said before `request` so that the tools it may need are known."""
+        from langchain_core.messages import SystemMessage
+
+        if self.stable(specs) or not specs:
+            return []
+        ranked = sorted(
+            zip(self._cosines(request, specs), specs, strict=True), key=lambda pair: -pair[0]
+        )
+        best = [spec for _, spec in ranked[:OFFERED]]
+        if {spec.name for spec in best} <= set(_announced(history)):
+            return []
+        described = [json.dumps(describe(spec), ensure_ascii=False) for spec in best]
+        names = [spec.name for spec in best]
+        return [SystemMessage(render("tools", tools=described), additional_kwargs={"offer": names})]
+
+    def offer(
+        self,
+        engine: Engine,
+        messages: Sequence[BaseMessage],
+        specs: Sequence[ToolSpec],
+        called: Sequence[str],
+    ) -> tuple[Sequence[ToolSpec], Choice]:
+        """The tools for the next reply, and what the reply may be.
+
+        `called`: names of the tools that were called in this turn with success, in order.
+        """
+        listed = not self.stable(specs)
+        if listed:
+            names = set(_announced(messages))
+            specs = [spec for spec in specs if spec.name in names]
+        if not specs:
+            return (), Choice("text")
+        if self._embedder is None:
+            return specs, Choice("free", listed=listed)
+        request = next(str(m.text) for m in reversed(messages) if m.type == "human")
+        if not called and messages[-1].type == "human":
+            choice = self._judge(engine, messages, specs, request, listed)
+        else:
+            choice = self._rest(specs, request, called)
+        return specs, replace(choice, listed=listed)
+
+    def _judge(
+        self,
+        engine: Engine,
+        messages: Sequence[BaseMessage],
+        specs: Sequence[ToolSpec],
+        request: str,
+        listed: bool,
+    ) -> Choice:
+        cosines = self._cosines(request, specs)
+        odds = engine.fits(messages, () if listed else specs)
+        judge = ALONE if odds is None else JOINED
+        if not judge.fits(max(cosines), odds):
+            return Choice("text")
+        return Choice("call", _weights(specs, cosines))
+
+    def _rest(self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]) -> Choice:
+        """After a call: a part of the request that a tool fits and none has served is next."""
+        left = Counter(called)
+        for part in _parts(request):
+            cosines = self._cosines(part, specs)
+            best = specs[cosines.index(max(cosines))].name
+            if left[best]:
+                left[best] -= 1
+            elif ALONE.fits(max(cosines), None):
+                return Choice("call", _weights(specs, cosines))
+        return Choice("free")
+
+    def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:
+        assert self._embedder is not None
+        new = [spec for spec in specs if _key(spec) not in self._vectors]
+        texts = [[f"{spec.name}: {spec.description}", *spec.examples] for spec in new]
+        vectors = self._embedder.embed([text, *(line for lines in texts for line in lines)])
+        at = 1
+        for spec, lines in zip(new, texts, strict=True):
+            self._vectors[_key(spec)] = vectors[at : at + len(lines)]
+            at += len(lines)
+        return [float((self._vectors[_key(spec)] @ vectors[0]).max()) for spec in specs]
+
+
+def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:
+    return spec.name, spec.description, spec.examples
+
+
+def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:
+    return {spec.name: NAME_WEIGHT * cosine for spec, cosine in zip(specs, cosines, strict=True)}
+
+
+def _announced(messages: Sequence[BaseMessage]) -> list[str]:
+    """The names in the latest offer."""
+    for message in reversed(messages):
+        if names := message.additional_kwargs.get("offer"):
+            return list(names)
+    return []
+
+
+def _parts(request: str) -> list[str]:
+    """The sentences and clauses of a request that may each want a call of its own."""
+    return [part for part in _BOUNDARY.split(request) if len(part.split()) > 1]
+
+
+_BOUNDARY = re.compile(r"(?<=[.?!;])\s+|\n+|,?\s+(?:and then|and|then|also|plus)\s+", re.IGNORECASE)

@@ -1,0 +1,233 @@
+"""Reading and writing inside one folder, and nowhere else, links included."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import fnmatch
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.base import ToolError, tool
+
+MOST_LINES = 200
+"""Given at once by `read_file`."""
+MOST_HITS = 50
+LONGEST_LINE = 300
+"""Characters of a found line that are shown."""
+LARGEST = 2_000_000
+"""Bytes of a file that is searched."""
+SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
+"""Folders that are not the user's own writing, besides hidden ones."""
+
+
+def _show_write(self: Files, path: str, text: str) -> str:
+    """A unified diff of what is there and what will be."""
+    place = self.inside(path)
+    old = place.read_text("utf-8", "replace") if place.is_file() else ""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), text.splitlines(keepends=True), path, path
+    )
+    return "".join(lines)
+
+
+class Files:
+    """The toolbox. `root` is the working folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    @tool(
+        examples=[
+            "what does notes.txt say?",
+            "show me lines 10 to 30 of main.py",
+            "open README.md",
+            "summarise the file report.txt",
+        ]
+    )
+    def read_file(self, path: str, first_line: int = 1, lines: int = MOST_LINES) -> str:
+        """Read a text file.
+
+        Args:
+            path: relative to the working folder
+            first_line: where to start, from 1
+            lines: how many
+        """
+        if first_line < 1 or lines < 1:
+            raise ToolError(f"first_line and lines start at 1, not {min(first_line, lines)}")
+        text = self._text(self.inside(path), path)
+        all_lines = text.splitlines()
+        if not all_lines:
+            return f"({path} is empty)"
+        if first_line > len(all_lines):
+            raise ToolError(f"{path} has {len(all_lines)} lines; line {first_line} is not there")
+        last = min(first_line - 1 + min(lines, MOST_LINES), len(all_lines))
+        part = "\n".join(all_lines[first_line - 1 : last])
+        if first_line == 1 and last == len(all_lines):
+            return part
+        return f"{part}\n(lines {first_line} to {last} of {len(all_lines)})"
+
+    @tool(
+        examples=[
+            "what files are in this folder?",
+            "list the python files",
+            "what is in the folder data?",
+            "show the directory",
+        ]
+    )
+    def list_files(self, folder: str = ".", pattern: str = "*") -> str:
+        """List the files and folders in a folder.
+
+        Args:
+            folder: relative to the working folder
+            pattern: only names like this, such as *.txt
+        """
+        place = self.inside(folder)
+        if not place.is_dir():
+            raise ToolError(f"{folder} is not a folder here; list_files shows what there is")
+        entries = sorted(place.iterdir(), key=lambda entry: (not entry.is_dir(), entry.name))
+        names = [
+            entry.name + ("/" if entry.is_dir() else "")
+            for entry in entries
+            if fnmatch.fnmatch(entry.name, pattern)
+        ]
+        if not names:
+            return f"(nothing like {pattern} in {folder})" if pattern != "*" else "(empty)"
+        more = f"\n(and {len(names) - MOST_LINES} more)" if len(names) > MOST_LINES else ""
+        return "\n".join(names[:MOST_LINES]) + more
+
+    @tool(
+        examples=[
+            "which files here mention budget?",
+            "find where parse_date is used",
+            "search for TODO in the python files",
+            "is there anything about Berlin in here?",
+        ]
+    )
+    def search_files(self, text: str, pattern: str = "*") -> str:
+        """Find the lines that contain a text in the files here, case ignored.
+
+        Args:
+            text: what to look for, word for word
+            pattern: only files like this, such as *.py
+        """
+        if not text.strip():
+            raise ToolError("the text to look for is empty")
+        wanted = re.compile(re.escape(text.strip()), re.IGNORECASE)
+        hits: list[str] = []
+        for path in self._files(pattern):
+            for number, line in enumerate(self._lines(path), 1):
+                if wanted.search(line):
+                    shown = line.strip()[:LONGEST_LINE]
+                    hits.append(f"{path.relative_to(self.root)}:{number}: {shown}")
+                if len(hits) == MOST_HITS:
+                    return "\n".join(hits) + f"\n(stopped after {MOST_HITS} lines)"
+        return "\n".join(hits) or f"(no file here contains {text!r})"
+
+    @tool(
+        effects={"writes"},
+        approval="ask",
+        preview=_show_write,
+        examples=[
+            "write a file hello.txt that says hi",
+            "save this list as shopping.md",
+            "create notes.txt with three ideas",
+            "put the result into result.csv",
+        ],
+    )
+    def write_file(self, path: str, text: str) -> str:
+        """Write a text file; what it held before is replaced.
+
+        Args:
+            path: relative to the working folder
+            text: the whole new content
+        """
+        place = self.inside(path)
+        if place.is_dir():
+            raise ToolError(f"{path} is a folder")
+        if place.exists() and not place.is_file():
+            raise ToolError(f"{path} is not an ordinary file")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _replace(place, text)
+        except OSError as error:
+            raise ToolError(f"cannot write {path}: {error.strerror}") from error
+        return f"wrote {len(text.splitlines())} lines to {path}"
+
+    def inside(self, path: str) -> Path:
+        """The real place of `path`. Raises ToolError when it is outside the working folder."""
+        if not path or "\0" in path:
+            raise ToolError(f"{path!r} is not a path")
+        try:
+            place = (self.root / path).resolve()
+        except (OSError, RuntimeError) as error:  # a loop of links, a name too long
+            raise ToolError(f"{path}: {error}") from error
+        if not place.is_relative_to(self.root):
+            raise ToolError(f"{path} is outside the working folder; only files in it can be used")
+        return place
+
+    def _text(self, place: Path, path: str) -> str:
+        if place.is_dir():
+            raise ToolError(f"{path} is a folder; list_files shows what is in it")
+        try:
+            if not stat.S_ISREG(place.stat().st_mode):
+                raise ToolError(f"{path} is not an ordinary file")
+            content = place.read_bytes()
+        except FileNotFoundError:
+            near = difflib.get_close_matches(
+                path, [str(p.relative_to(self.root)) for p in self._files("*")], 3
+            )
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise ToolError(f"there is no file {path}{hint}") from None
+        except OSError as error:
+            raise ToolError(f"cannot read {path}: {error.strerror}") from error
+        if b"\0" in content[:8192]:
+            raise ToolError(f"{path} is not a text file")
+        return content.decode("utf-8", "replace")
+
+    def _files(self, pattern: str) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.root):
+            folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
+            for name in sorted(names):
+                path = Path(folder, name)
+                if fnmatch.fnmatch(name, pattern) or path.match(pattern):
+                    yield path
+
+    def _lines(self, path: Path) -> list[str]:
+        with contextlib.suppress(OSError):
+            about = path.lstat()
+            if stat.S_ISREG(about.st_mode) and about.st_size <= LARGEST:
+                content = path.read_bytes()
+                return (
+                    []
+                    if b"\0" in content[:8192]
+                    else content.decode("utf-8", "replace").splitlines()
+                )
+        return []
+
+
+def _replace(place: Path, text: str) -> None:
+    """Write all of it or nothing; an existing file keeps its mode."""
+    mode = stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o666 & ~_umask()
+    handle, temporary = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:50]}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,47 @@
+"""Every test has a state folder of its own; real models come through the project's catalogue."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from agent import catalog
+
+CACHE = Path(__file__).parent.parent / ".cache"
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder of this test."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("TINSMITH_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    return _pulled("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def qwen() -> Path:
+    return _pulled("qwen2.5-coder-0.5b")
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    return _pulled(catalog.EMBEDDER)
+
+
+def _pulled(name: str) -> Path:
+    """From a cache that outlives the tests, filled as a user would fill it."""
+    before = os.environ.get("TINSMITH_HOME")
+    os.environ["TINSMITH_HOME"] = os.environ.get("TINSMITH_TEST_HOME", str(CACHE))
+    try:
+        return catalog.pull(name, lambda stage, done, total: None)
+    finally:
+        os.environ.pop("TINSMITH_HOME")
+        if before is not None:
+            os.environ["TINSMITH_HOME"] = before

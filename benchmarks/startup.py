@@ -1,0 +1,79 @@
+"""How long until something is there: `tinsmith --help`, and the REPL's prompt.
+
+    python -m benchmarks.startup
+
+Whole processes, started as a user starts them; medians, the first start (cold disk) left out. The
+REPL gets a state folder of its own that shares the models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from agent.settings import home
+
+PROMPT = r">[ \x08]"
+"""The blank may be written as a movement of the cursor."""
+
+
+def command() -> list[str]:
+    """`tinsmith` of this environment, else the module."""
+    beside = shutil.which("tinsmith", path=str(Path(sys.executable).parent))
+    return [beside] if beside else [sys.executable, "-m", "agent"]
+
+
+def help_seconds() -> float:
+    begun = time.perf_counter()
+    shown = subprocess.run([*command(), "--help"], check=True, stdout=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - begun
+    assert shown.stdout.startswith("usage: tinsmith")
+    return seconds
+
+
+def prompt_seconds(command: Sequence[str], state: Path) -> float:
+    """From the start of `command` to the REPL's prompt, with its files in `state`."""
+    import pexpect
+
+    program, *arguments = command
+    environment = {**os.environ, "TINSMITH_HOME": str(state), "TERM": "xterm-256color"}
+    begun = time.perf_counter()
+    terminal = pexpect.spawn(program, arguments, env=environment, timeout=60, dimensions=(24, 80))
+    try:
+        terminal.expect(PROMPT)
+        return time.perf_counter() - begun
+    except (pexpect.EOF, pexpect.TIMEOUT):
+        sys.exit(f"no prompt came; the terminal showed: {terminal.before.decode()!r}")
+    finally:
+        terminal.close(force=True)
+
+
+def median(measure: Callable[[], float], runs: int) -> float:
+    measure()
+    return statistics.median(measure() for _ in range(runs))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="what the REPL loads; default: its own")
+    parser.add_argument("--runs", type=int, default=7)
+    given = parser.parse_args(arguments)
+    print("| | seconds, median |\n| --- | --- |")
+    print(f"| tinsmith --help | {median(help_seconds, given.runs):.3f} |")
+    chat = [*command(), "chat", *(["--model", given.model] if given.model else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "models").symlink_to(home() / "models", target_is_directory=True)
+        seconds = median(lambda: prompt_seconds(chat, Path(folder)), given.runs)
+    print(f"| prompt of the REPL | {seconds:.3f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -82,8 +82,10 @@ def _header(path: Path) -> dict[str, Any]:
             if kind == _ARRAY:
                 if key.startswith("tokenizer."):
                     break
-                raise ValueError(f"{key} is a list")
-            facts[key] = _value(file, kind)
+                inner, length = struct.unpack("<IQ", file.read(12))
+                facts[key] = [_value(file, inner) for _ in range(length)]
+            else:
+                facts[key] = _value(file, kind)
     return facts
 
 

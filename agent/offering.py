@@ -36,13 +36,13 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Judge:
-    """When a tool fits: a logistic regression fitted by `benchmarks/fit_judge.py`."""
+    """When a tool fits: a logistic regression. `benchmarks/fit_judge.py` fits one; the constants
+    below are estimates by hand until its run on a quiet machine is in."""
 
     cosine: float
     odds: float
     """Per nat of the model's own log-odds."""
     bias: float
-    """Without it, the threshold at which 3 % of the requests that a tool fits are lost."""
 
     def fits(self, cosine: float, odds: float | None) -> bool:
         return self.cosine * cosine + self.odds * (odds or 0.0) + self.bias > 0

@@ -37,11 +37,6 @@ def minilm() -> Path:
 
 def _pulled(name: str) -> Path:
     """From a cache that outlives the tests, filled as a user would fill it."""
-    before = os.environ.get("TINSMITH_HOME")
-    os.environ["TINSMITH_HOME"] = os.environ.get("TINSMITH_TEST_HOME", str(CACHE))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINSMITH_HOME", os.environ.get("TINSMITH_TEST_HOME", str(CACHE)))
         return catalog.pull(name, lambda stage, done, total: None)
-    finally:
-        os.environ.pop("TINSMITH_HOME")
-        if before is not None:
-            os.environ["TINSMITH_HOME"] = before

@@ -16,6 +16,7 @@ Tools are LangChain's (`langchain_core.tools.BaseTool`); any of theirs can be of
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -89,7 +90,7 @@ def tool(
     approval: Approval = "never",
     timeout: float | None = None,
     examples: Sequence[str] = (),
-    choices: Mapping[str, Callable[[], Sequence[str]]] | None = None,
+    choices: Mapping[str, Callable[..., Sequence[str]]] | None = None,
     preview: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -191,8 +192,10 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     if untyped:
         raise ToolMistake(f"tool {name!r}: parameter {untyped[0]!r} has no type")
     extra: dict[str, Any] = {
-        key: options[key] for key in ("approval", "timeout", "preview") if options.get(key)
+        key: options[key] for key in ("approval", "timeout") if options.get(key)
     }
+    if show := options.get("preview"):
+        extra["preview"] = _bound(show, function)
     choices = {
         key: _bound(values, function) for key, values in (options.get("choices") or {}).items()
     }
@@ -212,11 +215,12 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     return built
 
 
-def _bound(values: Callable[..., Sequence[str]], function: Callable[..., Any]) -> Callable[[], Any]:
-    owner = getattr(function, "__self__", None)
-    if owner is not None and next(iter(inspect.signature(values).parameters), None) == "self":
-        return lambda: values(owner)
-    return values
+def _bound(given: Callable[..., Any], method: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes `self` gets the instance that `method` belongs to."""
+    owner = getattr(method, "__self__", None)
+    if owner is not None and next(iter(inspect.signature(given).parameters), None) == "self":
+        return functools.partial(given, owner)
+    return given
 
 
 def _schema(tool: BaseTool) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def say(text: str, reasoning: str = "") -> Line:
     return Line(text, reasoning)
 
 
-def call(name: str, **arguments: Any) -> Line:
+def call(name: str, /, **arguments: Any) -> Line:
     return Line(calls=((name, arguments),))
 
 

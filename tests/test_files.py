@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tools.base import ToolError, invoke, preview, tools_of
+from tools.files import Files
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("one\ntwo Berlin\nthree\n")
+    (tmp_path / "secret.txt").write_text("Berlin secret")
+    (folder / "out").symlink_to(tmp_path)
+    return folder
+
+
+def run(root: Path, name: str, **arguments: object) -> str:
+    tool = next(one for one in tools_of(Files(root)) if one.name == name)
+    return invoke(tool, arguments)
+
+
+def test_a_part_of_a_file_is_read_with_its_place(root: Path) -> None:
+    assert run(root, "read_file", path="notes.txt", first_line=2, lines=1).startswith(
+        "two Berlin\n(lines 2 to 2 of 3)"
+    )
+
+
+@pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "out/secret.txt", "\0", ""])
+def test_what_is_outside_the_folder_cannot_be_read(root: Path, path: str) -> None:
+    with pytest.raises(ToolError):
+        run(root, "read_file", path=path)
+
+
+@pytest.mark.parametrize("path", ["../new.txt", "out/new.txt", "."])
+def test_what_is_outside_the_folder_cannot_be_written(root: Path, path: str) -> None:
+    with pytest.raises(ToolError):
+        run(root, "write_file", path=path, text="x")
+    assert not (root.parent / "new.txt").exists()
+
+
+def test_search_finds_lines_by_file_and_number_and_follows_no_links_out(root: Path) -> None:
+    assert run(root, "search_files", text="berlin") == "notes.txt:2: two Berlin"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    with pytest.raises(ToolError, match="ordinary"):
+        run(root, "read_file", path="pipe")
+    run(root, "search_files", text="x")
+
+
+def test_a_missing_file_names_the_nearest(root: Path) -> None:
+    with pytest.raises(ToolError, match=r"did you mean notes\.txt"):
+        run(root, "read_file", path="note.txt")
+
+
+def test_writing_keeps_the_mode_and_leaves_no_other_file(root: Path) -> None:
+    (root / "notes.txt").chmod(0o640)
+    run(root, "write_file", path="notes.txt", text="new\n")
+    assert (root / "notes.txt").read_text() == "new\n"
+    assert (root / "notes.txt").stat().st_mode & 0o777 == 0o640
+    assert sorted(os.listdir(root)) == ["notes.txt", "out"]
+
+
+def test_the_preview_of_a_write_is_a_diff(root: Path) -> None:
+    tool = next(one for one in tools_of(Files(root)) if one.name == "write_file")
+    shown = preview(tool, {"path": "notes.txt", "text": "one\n2\nthree\n"})
+    assert "-two Berlin" in shown
+    assert "+2" in shown
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["..", ".", "out", "a", "notes.txt", "", "/", "~"]), max_size=6))
+def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
+    try:
+        place = Files(root).inside("/".join(parts))
+    except ToolError:
+        return
+    assert place.is_relative_to(root.resolve())

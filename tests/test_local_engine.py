@@ -1,0 +1,179 @@
+"""The llama.cpp engine on real small models: one that talks, one that chooses tools."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent import app
+from agent.engines.base import Choice, Engine, Sampling
+from agent.engines.llamacpp import LlamaModel
+from agent.engines.local import LocalEngine
+from agent.errors import WindowFull
+from agent.prompts import render
+from tools.base import ToolSpec, spec
+
+SHORT = Sampling(max_tokens=24)
+FREE = Choice()
+SYSTEM = SystemMessage("You are a helpful assistant.")
+CITY = {"enum": ["Oslo", "Rome"]}
+WEATHER = ToolSpec(
+    "get_weather",
+    "Get the weather of a city.",
+    {
+        "type": "object",
+        "properties": {
+            "city": CITY,
+            "days": {"type": "array", "items": {"type": "integer"}, "maxItems": 2},
+            "place": {
+                "type": "object",
+                "properties": {"street": {"type": "string", "maxLength": 8}},
+                "required": ["street"],
+                "additionalProperties": False,
+            },
+        },
+        "required": ["city", "days", "place"],
+        "additionalProperties": False,
+    },
+)
+CLOCK = ToolSpec(
+    "tell_time",
+    "Tell the time.",
+    {"type": "object", "properties": {}, "additionalProperties": False},
+)
+
+
+@pytest.fixture(scope="module")
+def small(smollm: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine("smollm", LlamaModel(smollm, 1024))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def chooser(qwen: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine("qwen", LlamaModel(qwen, 4096))
+    yield engine
+    engine.close()
+
+
+def reply(
+    engine: Engine,
+    messages: Sequence[BaseMessage],
+    tools: Sequence[ToolSpec] = (),
+    sampling: Sampling = SHORT,
+    choice: Choice = FREE,
+) -> tuple[str, AIMessage]:
+    streamed = ""
+    running = engine.reply(messages, tools, sampling, choice)
+    while True:
+        try:
+            streamed += next(running).text
+        except StopIteration as end:
+            return streamed, end.value
+
+
+def talk(text: str) -> list[BaseMessage]:
+    return [SYSTEM, HumanMessage(text)]
+
+
+def test_the_streamed_text_is_the_message(small: LocalEngine) -> None:
+    streamed, message = reply(small, talk("Say hello."))
+    assert streamed == message.text
+    assert streamed.strip()
+
+
+@pytest.mark.parametrize("engine", ["small", "chooser"])
+def test_a_forced_call_is_valid_even_from_a_model_too_weak_for_tools(
+    engine: str, request: pytest.FixtureRequest
+) -> None:
+    _, message = reply(
+        request.getfixturevalue(engine),
+        talk("What is the weather in Rome?"),
+        [WEATHER, CLOCK],
+        Sampling(max_tokens=200, temperature=1.0, seed=3),
+        Choice("call", {"get_weather": 50.0}),
+    )
+    call: dict[str, Any] = dict(message.tool_calls[0])
+    assert call["name"] == "get_weather"
+    jsonschema.validate(call["args"], WEATHER.parameters)
+
+
+def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:
+    _, message = reply(small, talk("weather?"), [WEATHER], Sampling(max_tokens=14), Choice("call"))
+    assert message.tool_calls == []
+    assert message.response_metadata["cut_call"]
+
+
+def test_text_mode_gives_text_with_tools_in_the_prompt(chooser: LocalEngine) -> None:
+    _, message = reply(
+        chooser, talk("What is the weather in Rome?"), [WEATHER], choice=Choice("text")
+    )
+    assert message.tool_calls == []
+    assert "<tool_call>" not in str(message.text)
+
+
+def test_a_second_turn_processes_only_what_is_new(chooser: LocalEngine) -> None:
+    history = talk("What time is it?")
+    _, first = reply(chooser, history, [CLOCK, WEATHER], choice=Choice("call", {"tell_time": 50}))
+    first_cost = chooser.usage.cached + chooser.usage.prefilled
+    history += [first, ToolMessage("12:30", tool_call_id=str(first.tool_calls[0]["id"]))]
+    reply(chooser, history, [CLOCK, WEATHER], choice=Choice("text"))
+    assert first_cost > 100
+    assert chooser.usage.prefilled < 40
+
+
+def test_warm_processes_the_prefix_ahead(chooser: LocalEngine) -> None:
+    system = SystemMessage("You are a poet who likes rain.")
+    chooser.warm([system], [WEATHER])
+    reply(chooser, [system, HumanMessage("Hi")], [WEATHER], choice=Choice("text"))
+    assert chooser.usage.prefilled < 40
+
+
+def test_stop_from_another_thread_ends_a_reply_and_the_next_works(small: LocalEngine) -> None:
+    running = small.reply(talk("Tell a very long story."), (), Sampling())
+    next(running)
+    thread = threading.Thread(target=small.stop)
+    thread.start()
+    rest = 0
+    while True:
+        try:
+            next(running)
+            rest += 1
+        except StopIteration as end:
+            message: AIMessage = end.value
+            break
+    thread.join()
+    assert message.response_metadata["finish"] == "interrupted"
+    assert rest < 20
+    assert reply(small, talk("Hi"))[0]
+
+
+def test_a_stop_string_ends_the_reply_before_it(small: LocalEngine) -> None:
+    whole, _ = reply(small, talk("Count from one to ten in words."))
+    word = whole[3:6]
+    streamed, message = reply(
+        small, talk("Count from one to ten in words."), (), Sampling(max_tokens=24, stop=(word,))
+    )
+    assert streamed == str(message.text) == whole[: whole.index(word)]
+
+
+def test_the_same_seed_gives_the_same_text(small: LocalEngine) -> None:
+    drawn = Sampling(temperature=1.0, seed=7, max_tokens=12)
+    assert reply(small, talk("Hi"), (), drawn)[0] == reply(small, talk("Hi"), (), drawn)[0]
+
+
+def test_a_conversation_longer_than_the_window_is_refused(small: LocalEngine) -> None:
+    with pytest.raises(WindowFull, match="window holds 1024"):
+        reply(small, talk("word " * 2000))
+
+
+def test_the_prompt_with_three_tools_is_under_700_tokens(chooser: LocalEngine) -> None:
+    specs = [one for one in map(spec, app.built_in()) if one is not None]
+    assert chooser.count_tokens([SystemMessage(render("system"))], specs[:3]) < 700

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tools import BaseTool
+
+from agent.approval import Approval, Approver, allow, deny
+from agent.engines.base import Sampling
+from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
+from agent.errors import EngineError, OutOfMemory
+from agent.events import Event, Notice, ToolFinished, TurnEnded
+from agent.loop import Agent, Limits
+from agent.memory.sessions import Session
+from agent.offering import Offering
+from tools.base import ToolError, tool
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def broken(key: str) -> str:
+    """Look a key up."""
+    return {"a": "b"}[key]
+
+
+@tool
+def picky(word: str) -> str:
+    """Take a word."""
+    raise ToolError(f"{word!r} is not allowed; take another word")
+
+
+@tool(effects={"writes"}, approval="ask")
+def erase(name: str) -> str:
+    """Erase something."""
+    return f"erased {name}"
+
+
+@tool(timeout=0.2)
+def slow(seconds: float) -> str:
+    """Wait."""
+    threading.Event().wait(seconds)
+    return "done"
+
+
+def agent_of(
+    *lines: Line, approve: Approver = deny, limits: Limits | None = None, session: Any = None
+) -> tuple[Agent, ScriptedEngine]:
+    engine = ScriptedEngine(*lines)
+    tools: dict[str, BaseTool] = {t.name: t for t in (add, broken, picky, erase, slow)}
+    session = session or Session.create(":memory:")
+    offering = Offering(None, 8)
+    return Agent(engine, tools, session, offering, approve, Sampling(), limits or Limits()), engine
+
+
+def turn(agent: Agent, text: str = "go") -> list[Event]:
+    return list(agent.send(text))
+
+
+def ended(events: list[Event]) -> TurnEnded:
+    assert isinstance(events[-1], TurnEnded)
+    return events[-1]
+
+
+def finished(events: list[Event]) -> list[ToolFinished]:
+    return [event for event in events if isinstance(event, ToolFinished)]
+
+
+def test_a_call_is_run_and_its_result_is_read_before_the_answer() -> None:
+    agent, engine = agent_of(call("add", a=2, b=3), say("It is 5."))
+    events = turn(agent)
+    assert ended(events).answer == "It is 5."
+    assert engine.seen[1].messages[-1].text == "5"
+
+
+def test_calls_that_only_read_run_side_by_side() -> None:
+    agent, _ = agent_of(calls(call("slow", seconds=0.1), call("add", a=1, b=1)), say("ok"))
+    assert [one.ok for one in finished(turn(agent))] == [True, True]
+
+
+def test_a_tool_error_reaches_the_model_and_no_notice_the_user() -> None:
+    agent, engine = agent_of(call("picky", word="x"), say("ok"))
+    events = turn(agent)
+    assert "take another word" in str(engine.seen[1].messages[-1].text)
+    assert not [event for event in events if isinstance(event, Notice)]
+
+
+def test_a_bug_in_a_tool_is_shown_with_its_line_and_does_not_end_the_turn() -> None:
+    agent, _ = agent_of(call("broken", key="zzz"), say("ok"))
+    events = turn(agent)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert "KeyError: 'zzz'" in notices[0]
+    assert "test_loop.py" in notices[0]
+    assert ended(events).reason == "answered"
+
+
+def test_a_tool_that_asks_is_denied_when_nobody_can_be_asked() -> None:
+    agent, _ = agent_of(call("erase", name="x"), say("ok"))
+    one = finished(turn(agent))[0]
+    assert not one.ok
+    assert "did not allow" in one.result
+
+
+def test_a_tool_allowed_beforehand_runs() -> None:
+    agent, _ = agent_of(call("erase", name="x"), say("ok"), approve=allow(["erase"]))
+    assert finished(turn(agent))[0].result == "erased x"
+
+
+def test_the_reason_of_a_refusal_reaches_the_model() -> None:
+    agent, engine = agent_of(
+        call("erase", name="x"), say("ok"), approve=lambda *_: Approval(False, "not that one")
+    )
+    turn(agent)
+    assert "not that one" in str(engine.seen[1].messages[-1].text)
+
+
+def test_a_tool_over_its_time_is_answered_and_no_longer_waited_for() -> None:
+    agent, _ = agent_of(call("slow", seconds=30), say("ok"))
+    assert "no result after 0.2 seconds" in finished(turn(agent))[0].result
+
+
+def test_the_same_call_with_the_same_result_is_nudged_and_then_ends_the_turn() -> None:
+    agent, engine = agent_of(*[call("add", a=1, b=1)] * 9)
+    events = turn(agent)
+    assert ended(events).reason == "repeats"
+    assert len(engine.seen) == 4
+    assert "Do not repeat it" in str(engine.seen[3].messages[-1].text)
+
+
+def test_the_last_step_asks_for_text() -> None:
+    agent, engine = agent_of(call("add", a=1, b=1), say("two"), limits=Limits(steps=2))
+    turn(agent)
+    assert engine.seen[-1].choice.mode == "text"
+
+
+def test_an_engine_that_fails_ends_the_turn_and_the_next_turn_goes_on() -> None:
+    agent, _ = agent_of(fail(OutOfMemory("out of memory; tried less")), say("back"))
+    assert ended(turn(agent)).reason == "failed"
+    assert ended(turn(agent)).answer == "back"
+
+
+def test_stop_keeps_the_text_so_far_and_leaves_a_history_that_can_go_on() -> None:
+    agent, _ = agent_of(say("one two three four"), say("again"))
+    events = agent.send("go")
+    next(events)
+    agent.stop()
+    last = list(events)[-1]
+    assert isinstance(last, TurnEnded)
+    assert last.reason == "interrupted"
+    assert last.answer
+    assert ended(turn(agent)).answer == "again"
+
+
+def test_an_interrupt_between_a_call_and_its_result_leaves_no_open_call() -> None:
+    agent, _ = agent_of(call("slow", seconds=30), say("again"))
+    events = agent.send("go")
+    next(events)
+    events.close()
+    history = agent.session.messages
+    assert isinstance(history[-1], ToolMessage)
+    assert ended(turn(agent)).answer == "again"
+
+
+def test_a_call_of_a_tool_that_is_not_offered_is_refused_by_the_engine() -> None:
+    agent, _ = agent_of(call("format_disk"))
+    events = turn(agent)
+    assert "offered are" in next(e.text for e in events if isinstance(e, Notice))
+
+
+def test_a_script_that_has_run_out_says_so() -> None:
+    with pytest.raises(EngineError, match="run out after 0"):
+        list(ScriptedEngine().reply([]))
+
+
+def test_kill_in_the_middle_of_a_call_loses_nothing(state: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import sys, threading
+        from pathlib import Path
+        from agent.engines.scripted import ScriptedEngine, call
+        from agent.loop import Agent
+        from agent.memory.sessions import Session
+        from agent.offering import Offering
+        from tools.base import tool
+
+        @tool
+        def wait(what: str) -> str:
+            '''Wait.'''
+            print("running", flush=True)
+            threading.Event().wait()
+            return what
+
+        session = Session.create(Path(sys.argv[1]))
+        engine = ScriptedEngine(call("wait", what="x"))
+        agent = Agent(engine, {"wait": wait}, session, Offering(None, 8))
+        list(agent.send("please wait"))
+        """
+    )
+    database = state / "sessions.db"
+    root = Path(__file__).parent.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(database)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        process.send_signal(signal.SIGKILL)
+    session = Session.open(database)
+    kinds = [message.type for message in session.messages]
+    assert kinds == ["human", "ai", "tool"]
+    assert session.messages[-1].text == "interrupted, outcome unknown"
+    agent, engine = agent_of(say("I do not know."), session=session)
+    assert ended(turn(agent, "and?")).answer == "I do not know."
+    assert isinstance(engine.seen[0].messages[2], AIMessage)
+
+
+def test_the_limit_on_seconds_ends_the_turn() -> None:
+    agent, _ = agent_of(
+        *[call("slow", seconds=30)] * 5, limits=Limits(seconds=0.3, tool_seconds=1.0)
+    )
+    started = time.monotonic()
+    assert ended(turn(agent)).reason in ("seconds", "repeats")
+    assert time.monotonic() - started < 20

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+import jsonschema
+import pytest
+from langchain_core.tools import tool as langchain_tool
+from pydantic import BaseModel
+
+from tools.base import ToolError, ToolMistake, effects_of, invoke, spec, tool, tools_of
+
+
+class Color(Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 3
+
+
+class Shape(BaseModel):
+    name: str
+    corners: list[Point] = []
+
+
+class Tree(BaseModel):
+    children: list[Tree]
+
+
+@tool
+def paint(
+    shape: Shape, color: Color, how: Literal["fast", "well"] = "well", n: int | str = 1
+) -> str:
+    """Paint a shape.
+
+    Args:
+        shape: what to paint
+        color: with which color
+    """
+    assert isinstance(shape.corners[0], Point)
+    assert isinstance(color, Color)
+    return f"{shape.name} {shape.corners[0].y} {color.value} {how} {n}"
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def names(self) -> list[str]:
+        return [f"n{self.count}"]
+
+    @tool(choices={"name": names})
+    def more(self, name: str) -> int:
+        """Count one more."""
+        self.count += 1
+        return self.count
+
+
+def parameters(one: Any) -> dict[str, Any]:
+    now = spec(one)
+    assert now is not None
+    return dict(now.parameters)
+
+
+def test_nested_types_become_a_schema_without_references() -> None:
+    schema = parameters(paint)
+    assert "$ref" not in json.dumps(schema)
+    assert schema["properties"]["color"]["enum"] == ["red", "green"]
+    assert schema["properties"]["shape"]["description"] == "what to paint"
+    assert schema["required"] == ["shape", "color"]
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_arguments_arrive_as_the_annotated_types() -> None:
+    arguments = {"shape": {"name": "box", "corners": [{"x": 1}]}, "color": "red"}
+    assert invoke(paint, arguments) == "box 3 red well 1"
+
+
+def test_wrong_arguments_are_a_tool_error_that_names_them() -> None:
+    with pytest.raises(ToolError, match=r"color"):
+        invoke(paint, {"shape": {"name": "box"}, "color": "blue"})
+
+
+def test_live_choices_are_read_anew_each_time() -> None:
+    counter = Counter()
+    (more,) = tools_of(counter)
+    assert parameters(more)["properties"]["name"]["enum"] == ["n0"]
+    invoke(more, {"name": "n0"})
+    assert parameters(more)["properties"]["name"]["enum"] == ["n1"]
+
+
+def test_a_tool_whose_choices_are_empty_is_not_offered() -> None:
+    values: list[str] = []
+
+    @tool(choices={"name": lambda: values})
+    def pick(name: str) -> str:
+        """Pick one."""
+        return name
+
+    assert spec(pick) is None
+    values.append("a")
+    assert spec(pick) is not None
+
+
+def test_a_recursive_type_is_refused_by_name() -> None:
+    with pytest.raises(ToolMistake, match="Tree"):
+
+        @tool
+        def grow(tree: Tree) -> str:
+            """Grow."""
+            return ""
+
+
+def test_a_tool_without_docstring_or_type_is_refused() -> None:
+    with pytest.raises(ToolMistake, match="docstring"):
+
+        @tool
+        def silent(a: int) -> int:
+            return a
+
+    with pytest.raises(ToolMistake, match="'a' has no type"):
+
+        @tool
+        def loose(a) -> str:  # type: ignore[no-untyped-def]
+            """Loose."""
+            return str(a)
+
+
+def test_a_key_error_in_a_tool_stays_a_key_error() -> None:
+    @tool
+    def look(key: str) -> str:
+        """Look."""
+        return {"a": "b"}[key]
+
+    with pytest.raises(KeyError):
+        invoke(look, {"key": "z"})
+
+
+def test_a_langchain_tool_works_as_it_is_and_is_taken_to_write() -> None:
+    @langchain_tool
+    def double(number: int) -> int:
+        """Double a number."""
+        return number * 2
+
+    assert invoke(double, {"number": 4}) == "8"
+    assert parameters(double)["required"] == ["number"]
+    assert "writes" in effects_of(double)

@@ -31,7 +31,7 @@ def tinsmith(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 def script(tmp_path: Path) -> Path:
     file = tmp_path / "script.jsonl"
     file.write_text(
-        '{"call": "calculate", "arguments": {"expression": "37 * 91 - 4"}}\n{"say": "It is 3363."}\n'
+        '{"call": "calculate", "arguments": {"expression": "37 * 91 - 4"}}\n{"say": "It is 3363."}'
     )
     return file
 

@@ -45,12 +45,15 @@ class Judge:
     bias: float
 
     def fits(self, cosine: float, odds: float | None) -> bool:
-        return self.cosine * cosine + self.odds * (odds or 0.0) + self.bias > 0
+        opinion = max(-MOST_ODDS, min(MOST_ODDS, odds or 0.0))
+        return self.cosine * cosine + self.odds * opinion + self.bias > 0
 
 
 ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25)
 """For an engine that has no opinion."""
 JOINED = Judge(cosine=10.0, odds=1.0, bias=-3.0)
+MOST_ODDS = 2.0
+"""Nats. Deep in a conversation the model's opinion grows extreme and says less."""
 NAME_WEIGHT = 20.0
 """Nats that one unit of cosine is worth when the model chooses a name."""
 

@@ -265,7 +265,8 @@ class LocalEngine:
             if arguments is None:
                 return calls, finish
             repeated = any(c["name"] == tool.name and c["args"] == arguments for c in calls)
-            invented = choice.mode == "call" and not is_grounded(arguments, said)
+            grounded = all(is_grounded(value, said) for value in arguments.values())
+            invented = choice.mode == "call" and not grounded
             if calls and (repeated or invented):
                 return calls, "stop"
             calls.append(

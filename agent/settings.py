@@ -10,6 +10,7 @@ import difflib
 import os
 import tomllib
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -70,32 +71,78 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
 
 
 def save(key: str, text: str | None) -> None:
-    """Write one setting into `config.toml`, or take it out. Raises SettingsError."""
+    """Write one setting into `config.toml`, or take it out; comments stay. Raises SettingsError."""
     import tomlkit
 
     file = home() / "config.toml"
-    _read(file)
+    written = _read(file)
     document = tomlkit.parse(file.read_text("utf-8")) if file.exists() else tomlkit.document()
-    if text is None:
-        _check_key(key, "the command line")
-        document.pop(key, None)
-    else:
+    if text is not None:
         document[key] = _parse(key, text)
-    write_atomically(file, tomlkit.dumps(document))
+    elif key in written:  # an unknown key too: this is the way to get rid of it
+        del document[key]
+    else:
+        _check_key(key, "the command line")
+        return
+    try:
+        write_atomically(file, tomlkit.dumps(document))
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be written: {error.strerror}") from error
 
 
-def describe() -> list[tuple[str, Any, str]]:
-    """Key, value and where the value comes from, for every setting."""
-    written = _read(home() / "config.toml")
+@dataclass(frozen=True)
+class Described:
+    """A setting as `tinsmith config` shows it."""
+
+    key: str
+    type: str
+    value: Any
+    default: Any
+    text: str
+    """What stands under the field, on one line; "" when nothing does."""
+    origin: str
+    """"default" or "config.toml"."""
+
+
+def describe() -> list[Described]:
+    """Every setting, in the order of `Settings`. Raises SettingsError."""
+    file = home() / "config.toml"
+    written = _read(file)
     now = load()
+    types = get_type_hints(Settings)
+    texts = _texts()
     return [
-        (
+        Described(
             field.name,
+            _type_name(types[field.name]),
             getattr(now, field.name),
-            "config.toml" if field.name in written else "default",
+            field.default,
+            texts.get(field.name, ""),
+            file.name if field.name in written else "default",
         )
         for field in dataclasses.fields(Settings)
     ]
+
+
+def _texts() -> dict[str, str]:
+    """The strings that stand under the fields. Python does not keep them; the source does."""
+    import ast
+    import inspect
+
+    (definition,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(definition, ast.ClassDef)
+    texts = {}
+    for field, below in pairwise(definition.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            texts[field.target.id] = " ".join(ast.literal_eval(below.value).split())
+    return texts
+
+
+def _type_name(wanted: Any) -> str:
+    if get_origin(wanted) is Literal:
+        return " | ".join(map(str, get_args(wanted)))
+    return str(wanted.__name__)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -104,7 +151,9 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from error
+        raise SettingsError(f"{file} is not TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _check_key(key: str, where: str) -> Any:
@@ -125,7 +174,7 @@ def _check(key: str, value: Any, where: str) -> None:
         return
     allowed = (int, float) if wanted is float else (wanted,)
     if type(value) not in allowed:
-        raise SettingsError(f"{where}: {key} = {value!r}; it is a {wanted.__name__}")
+        raise SettingsError(f"{where}: {key} = {value!r}; it is {KINDS[wanted]}")
     low, high = RANGES.get(key, (float("-inf"), float("inf")))
     if isinstance(value, int | float) and not low <= value <= high:
         raise SettingsError(f"{where}: {key} = {value!r}; it is from {low:g} to {high:g}")
@@ -135,13 +184,14 @@ def _parse(key: str, text: str) -> Any:
     wanted = _check_key(key, "the command line")
     kind = type(get_args(wanted)[0]) if get_origin(wanted) is Literal else wanted
     try:
-        value = text.lower() in ("true", "yes", "1") if kind is bool else kind(text)
+        value = kind(text)
     except ValueError:
-        raise SettingsError(f"{key} = {text!r}; it is a {kind.__name__}") from None
+        raise SettingsError(f"{key} = {text!r}; it is {KINDS[kind]}") from None
     _check(key, value, "the command line")
     return value
 
 
+KINDS = {int: "a whole number", float: "a number", str: "text"}
 RANGES: dict[str, tuple[float, float]] = {
     "context": (0, 1e9),
     "temperature": (0, 10),

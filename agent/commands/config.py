@@ -18,13 +18,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     unset.set_defaults(run=_set, value=None)
     path = actions.add_parser("path", help="where the settings are kept")
     path.set_defaults(run=_path)
+    approvals = actions.add_parser("approvals", help="the calls that are always allowed")
+    approvals.add_argument("--forget", metavar="PATTERN", help="ask again from now on")
+    approvals.set_defaults(run=_approvals)
 
 
 def _show(args: argparse.Namespace) -> int:
     from agent import settings
 
-    for key, value, origin in settings.describe():
-        print(f"{key:20}{value!r:16}{origin}")
+    for one in settings.describe():
+        print(f"{one.key:20}{one.value!r:14}{one.origin:13}{one.text}".rstrip())
+    print(f"\nconfig.toml is {settings.home() / 'config.toml'}")
     return 0
 
 
@@ -39,4 +43,15 @@ def _path(args: argparse.Namespace) -> int:
     from agent.settings import home
 
     print(home() / "config.toml")
+    return 0
+
+
+def _approvals(args: argparse.Namespace) -> int:
+    from agent import approval
+
+    if args.forget is not None:
+        approval.forget(args.forget)
+        return 0
+    for pattern in approval.always():
+        print(pattern)
     return 0

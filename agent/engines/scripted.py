@@ -1,15 +1,19 @@
 """An engine that says what it is told: for tests, for tool authors, for a look at the screen.
 
-ScriptedEngine(call("add", a=2, b=3), say("5"))
+    engine = ScriptedEngine(call("add", a=2, b=3), say("5"))
+    engine.seen[0].messages          # what the first reply was asked with
+
+`tinsmith chat --engine scripted --script FILE` runs the whole program with a script.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 import threading
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +35,19 @@ class Line:
     reasoning: str = ""
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     error: Exception | None = None
+    pace: float = 0.0
+    """Seconds before each word."""
+
+
+Script = Line | Callable[[Sequence["BaseMessage"]], Line]
+"""A reply, or a function that makes one of the messages it answers."""
 
 
 def say(text: str, reasoning: str = "") -> Line:
     return Line(text, reasoning)
 
 
-def call(name: str, **arguments: Any) -> Line:
+def call(name: str, /, **arguments: Any) -> Line:
     return Line(calls=((name, arguments),))
 
 
@@ -66,34 +76,37 @@ class ScriptedEngine:
     name = "scripted"
     context = 1_000_000
 
-    def __init__(self, *lines: Line) -> None:
+    def __init__(self, *script: Script) -> None:
         self.usage = Usage()
         self.seen: list[Seen] = []
-        self._lines = list(lines)
+        self._script = list(script)
         self._stopped = threading.Event()
 
     @classmethod
     def from_file(cls, path: Path) -> ScriptedEngine:
-        """A script of JSON lines: {"say": "5"} or {"call": "add", "arguments": {"a": 2}}."""
-        lines = []
+        """A script of JSON lines, one for each reply. Raises UsageError with the line.
+
+        {"say": "It is 5.", "reasoning": "2 + 3", "pace": 0.1}
+        {"call": "add", "arguments": {"a": 2, "b": 3}}
+        {"calls": [{"call": "add", "arguments": {"a": 2, "b": 3}}, …]}
+        """
         try:
             text = path.read_text("utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read the script {path}: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise UsageError(
+                f"cannot read the script {str(path)!r}: {reason}; --script names a file of replies"
+            ) from error
+        script = []
         for number, row in enumerate(text.splitlines(), 1):
             try:
-                entry = json.loads(row)
-                line = (
-                    Line(entry["say"])
-                    if "say" in entry
-                    else call(entry["call"], **entry["arguments"])
-                )
-            except (ValueError, KeyError, TypeError) as error:
+                script.append(_line(json.loads(row)))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise UsageError(
-                    f'{path}:{number}: a line is {{"say": …}} or {{"call": …, "arguments": …}}'
+                    f'{path}:{number}: a line is {{"say": TEXT}}, {{"call": NAME, "arguments": '
+                    f'{{…}}}} or {{"calls": […]}}, not {row[:60]}'
                 ) from error
-            lines.append(line)
-        return cls(*lines)
+        return cls(*script)
 
     def reply(
         self,
@@ -105,30 +118,31 @@ class ScriptedEngine:
         from langchain_core.messages import AIMessage
 
         self._stopped.clear()
+        self.usage = Usage()
         self.seen.append(Seen(tuple(messages), tuple(tools), choice, sampling))
-        if not self._lines:
+        if not self._script:
             raise EngineError(f"the script has run out after {len(self.seen) - 1} replies")
-        line = self._lines.pop(0)
+        told = self._script.pop(0)
+        line = told if isinstance(told, Line) else told(messages)
         if line.error:
             raise line.error
-        said = ""
-        finish = "stop"
-        if line.reasoning:
-            yield TextDelta(line.reasoning, "reasoning")
-        for word in re.findall(r"\s*\S+|\s+$", line.text):
-            if self._stopped.is_set():
-                finish = "interrupted"
-                break
-            said += word
-            yield TextDelta(word)
-        made = [self._made(number, *one, tools) for number, one in enumerate(line.calls)]
-        prompt = self.count_tokens(messages)
-        self.usage = Usage(prefilled=prompt, generated=len(said.split()))
+        made = [_made(name, arguments, tools, choice) for name, arguments in line.calls]
+        thought = yield from self._speak(TextDelta(line.reasoning, "reasoning"), line.pace)
+        said = yield from self._speak(TextDelta(line.text), line.pace)
+        stopped = self._stopped.is_set()
+        self.usage = Usage(
+            prefilled=self.count_tokens(messages, tools),
+            generated=len(f"{thought} {said}".split()) + sum(len(str(one).split()) for one in made),
+        )
         return AIMessage(
             said,
-            tool_calls=made,
-            additional_kwargs={"reasoning": line.reasoning} if line.reasoning else {},
-            response_metadata={"finish": finish, "cut_call": False, "model_name": self.name},
+            tool_calls=[] if stopped else made,
+            additional_kwargs={"reasoning": thought} if thought else {},
+            response_metadata={
+                "finish": "interrupted" if stopped else "stop",
+                "cut_call": False,
+                "model_name": self.name,
+            },
         )
 
     def warm(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> None:
@@ -139,7 +153,8 @@ class ScriptedEngine:
 
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """Words stand for tokens."""
-        return sum(len(str(message.text).split()) for message in messages)
+        described = (f"{tool.name} {tool.description} {tool.parameters}" for tool in tools)
+        return sum(len(text.split()) for text in (*(str(m.text) for m in messages), *described))
 
     def stop(self) -> None:
         self._stopped.set()
@@ -147,16 +162,48 @@ class ScriptedEngine:
     def close(self) -> None:
         self.stop()
 
-    def _made(
-        self, number: int, name: str, arguments: dict[str, Any], tools: Sequence[ToolSpec]
-    ) -> dict[str, Any]:
-        import jsonschema
+    def _speak(self, whole: TextDelta, pace: float) -> Generator[TextDelta, None, str]:
+        """Word by word; the words that were said before a stop."""
+        said = ""
+        for word in re.findall(r"\s*\S+|\s+$", whole.text):
+            if self._stopped.wait(pace) if pace else self._stopped.is_set():
+                break
+            said += word
+            yield replace(whole, text=word)
+        return said
 
-        offered = {tool.name: tool for tool in tools}
-        if name not in offered:
-            raise EngineError(f"the script calls {name!r}; offered are: {', '.join(offered)}")
-        try:
-            jsonschema.validate(arguments, offered[name].parameters)
-        except jsonschema.ValidationError as error:
-            raise EngineError(f"the script calls {name!r} wrongly: {error.message}") from error
-        return {"name": name, "args": arguments, "id": f"call_{len(self.seen)}_{number}"}
+
+KEYS: dict[str, Any] = {
+    "say": str, "reasoning": str, "pace": int | float,
+    "call": str, "arguments": dict,
+    "calls": list,
+}  # fmt: skip
+
+
+def _line(entry: dict[str, Any]) -> Line:
+    """Raises KeyError, TypeError, AttributeError for what is no line."""
+    if not all(isinstance(value, KEYS[key]) for key, value in entry.items()):
+        raise TypeError(entry)
+    if "say" in entry:
+        return Line(entry["say"], entry.get("reasoning", ""), pace=entry.get("pace", 0.0))
+    if "call" in entry:
+        return call(entry["call"], **entry.get("arguments", {}))
+    return calls(*map(_line, entry["calls"]))
+
+
+def _made(
+    name: str, arguments: dict[str, Any], tools: Sequence[ToolSpec], choice: Choice
+) -> dict[str, Any]:
+    """The call, when a real engine could have made it. Raises EngineError."""
+    import jsonschema
+
+    offered = {tool.name: tool for tool in tools}
+    if choice.mode == "text":
+        raise EngineError(f"the script calls {name!r} where the reply must be text")
+    if name not in offered:
+        raise EngineError(f"the script calls {name!r}; offered are: {', '.join(offered)}")
+    try:
+        jsonschema.validate(arguments, offered[name].parameters)
+    except jsonschema.ValidationError as error:
+        raise EngineError(f"the script calls {name!r} wrongly: {error.message}") from error
+    return {"name": name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}

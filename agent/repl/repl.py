@@ -15,7 +15,7 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import app, catalog
-from agent.approval import Answer, Remembered
+from agent.approval import Answer, Approvals, suggest
 from agent.commands.models import progress
 from agent.errors import ModelError, TinsmithError, UsageError
 from agent.memory.sessions import Session
@@ -67,7 +67,7 @@ class Repl:
         self._box = box
         self._screen = screen
         self._worker = ThreadPoolExecutor(1)
-        self._approve = Remembered(home() / "approvals.json", self._ask)
+        self._approve = Approvals(self._ask)
         self._terminal = terminal
         self._prompt: PromptSession[str] | None = _prompt() if terminal else None
         self._agent: Future[Agent] = self._worker.submit(self._build)
@@ -141,16 +141,21 @@ class Repl:
         if self._screen.ended == "interrupted":
             raise KeyboardInterrupt
 
-    def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
+    def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> Answer:
         if self._prompt is None:
-            return "no", "nobody is here to ask"
+            return Answer("no", reason="nobody is here to ask")
         self._screen.approval(name, arguments, preview)
-        answers: dict[str, Answer] = {"o": "once", "s": "session", "a": "always", "n": "no"}
+        pattern = suggest(name, arguments)
+        answers = {
+            "o": Answer("once"), "s": Answer("session"), "a": Answer("always", pattern)
+        }  # fmt: skip
         while True:
             text = self._prompt.prompt("[o]nce, this [s]ession, [a]lways, [n]o (n and a reason)? ")
             key, _, reason = text.strip().partition(" ")
+            if key.lower() == "n":
+                return Answer("no", reason=reason)
             if key.lower() in answers:
-                return answers[key.lower()], reason
+                return answers[key.lower()]
 
     def _command(self, line: str) -> None:
         name, _, rest = line[1:].partition(" ")

@@ -142,10 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in given.model:
         model = parts.token_model(name)
         found = measure(model, embedder, given.turns)
+        called = f"{sum(turn.called for turn in found)} of {len(found)} turns"
         for number, turn in enumerate(found, 1):
             if number not in (1, len(found)):
                 continue
-            called = "yes" if turn.called else "no"
             print(
                 f"| {name} | {number} | {called} | {turn.largest} | {turn.new} | {turn.processed}"
                 f" | {turn.processed / turn.new:.3f} | {turn.uncached} |"

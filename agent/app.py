@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,11 @@ from agent.settings import Settings, home
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
+    from agent.engines.local import TokenModel
     from agent.memory.sessions import Session
     from tools.loader import Toolbox
+
+Tell = Callable[[str], None]
 
 # set before any of them is imported
 QUIET = {
@@ -41,12 +44,16 @@ def build(
     session: Session,
     toolbox: Toolbox,
     approve: Approver = deny,
+    tell: Tell = lambda line: None,
 ) -> Agent:
-    """An agent with its model loaded. Raises ModelError, DoesNotFit, EngineError, UsageError."""
+    """An agent with its model loaded; `tell` hears what it needs, before it is loaded.
+
+    Raises ModelError, DoesNotFit, EngineError, UsageError.
+    """
     os.environ.update(QUIET)
     with ThreadPoolExecutor(1) as beside:
         embedder = beside.submit(load_embedder)  # importing torch and loading a GGUF go together
-        engine = load_engine(settings)
+        engine = load_engine(settings, tell)
         offering = Offering(embedder.result(), settings.offer_all)
     return Agent(
         engine,
@@ -67,21 +74,60 @@ def build(
     )
 
 
-def load_engine(settings: Settings) -> Engine:
+def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
+    """`tell` hears what the model needs, before it is loaded."""
     if settings.engine == "scripted":
         from agent.engines.scripted import ScriptedEngine
 
         return ScriptedEngine.from_file(Path(settings.script))
     name = settings.model or default_model()
     path = catalog.resolve(name)
-    if path.suffix != ".gguf":
-        raise UsageError(f"{path} is not a GGUF file; other formats cannot be loaded yet")
-    from agent.engines.llamacpp import LlamaModel
     from agent.engines.local import LocalEngine
-    from agent.estimate import window
 
-    context = window(path, settings.context)
-    return LocalEngine(Path(name).stem, LlamaModel(path, context, settings.device))
+    return LocalEngine(Path(name).stem, _load_model(path, settings, tell))
+
+
+def _load_model(path: Path, settings: Settings, tell: Tell) -> TokenModel:
+    import psutil
+
+    from agent.estimate import estimate
+
+    wanted = settings.engine
+    if wanted == "auto":
+        wanted = "transformers" if path.is_dir() else "llamacpp"
+    if (wanted == "transformers") != path.is_dir():
+        raise UsageError(
+            f"the {wanted} engine cannot load {path}; "
+            + (
+                "make a folder of the GGUF file with: tinsmith models convert NAME"
+                if wanted == "transformers"
+                else "it takes GGUF files"
+            )
+        )
+    needed = estimate(path, settings.bits)
+    free = psutil.virtual_memory().available
+    if wanted == "transformers" and settings.device == "auto":
+        free = _free_on_gpu() or free
+    context = needed.window(settings.context, free)
+    tell(needed.describe(context, free))
+    if wanted == "llamacpp":
+        from agent.engines.llamacpp import LlamaModel
+
+        return LlamaModel(path, context, settings.device)
+    from agent.engines.transformers import TransformersModel
+
+    return TransformersModel(
+        path, context, settings.bits, settings.device, settings.trust_remote_code
+    )
+
+
+def _free_on_gpu() -> int:
+    """Bytes, over all GPUs; 0 without one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return 0
+    return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count()))
 
 
 def default_model() -> str:

@@ -105,6 +105,8 @@ def resolve(name: str) -> Path:
     """
     if (local := Path(name).expanduser()).exists():
         return local.absolute()
+    if (folder(name) / "config.json").is_file() and name not in entries():
+        return folder(name)  # converted here
     one = entry(name)
     if not is_here(one):
         raise ModelError(f"{name} is not on this machine; get it with: tinsmith models pull {name}")

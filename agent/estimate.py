@@ -1,76 +1,148 @@
-"""What a GGUF model needs, before it is loaded: weights, key-value cache, overhead."""
+"""What a model needs, before it is loaded: weights, key-value cache, overhead.
+
+Read from the headers of its files, so that nothing heavy is imported: GGUF
+(https://github.com/ggml-org/ggml/blob/master/docs/gguf.md) and safetensors
+(https://huggingface.co/docs/safetensors), of which the shapes are enough.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from agent.errors import DoesNotFit, ModelError
 
+Bits = Literal[4, 8, 16, 32]
+
 LEAST_CONTEXT = 2048
 """Tokens; with fewer no conversation with tools is possible."""
-OVERHEAD = 300 << 20
+GGUF_OVERHEAD = 300 << 20
 """Bytes that llama.cpp's buffers and Python take besides."""
+TORCH_OVERHEAD = 800 << 20
+"""Bytes that torch, its kernels and one chunk of activations take besides."""
+PARAMETER_BYTES: dict[Bits, float] = {
+    4: 0.5 + 1 / 64 + 4 / (64 * 256),  # nf4; a byte of scale for 64 weights, 4 for 256 of those
+    8: 1.0,
+    16: 2.0,
+    32: 4.0,
+}
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the header of a GGUF file tells."""
-
+class Estimate:
+    name: str
     weights: int
+    """Bytes."""
+    per_token: int
+    """Bytes of key-value cache."""
+    overhead: int
     """Bytes."""
     trained: int
     """Tokens the model was trained to read."""
-    per_token: int
-    """Bytes of key-value cache, 16 bits a value."""
+
+    def need(self, context: int) -> int:
+        """Bytes for a window of `context` tokens."""
+        return self.weights + self.overhead + context * self.per_token
+
+    def window(self, wanted: int, free: int) -> int:
+        """Tokens of context: `wanted`, or what the model and half of the memory left over allow.
+
+        `wanted`: 0 for as many as is sensible; `free`: bytes. Raises DoesNotFit with what would.
+        """
+        left = free - self.weights - self.overhead
+        most = max(0, left // self.per_token)
+        if most < LEAST_CONTEXT or wanted > most:
+            need = self.need(max(wanted, LEAST_CONTEXT))
+            advice = (
+                f"a context of {most} would fit"
+                if most >= LEAST_CONTEXT
+                else "take a smaller model or fewer bits (tinsmith models recommend)"
+            )
+            raise DoesNotFit(
+                f"{self.name} needs {need / 1e9:.1f} GB ({self.weights / 1e9:.1f} GB of it "
+                f"weights) and {free / 1e9:.1f} GB are free; {advice}"
+            )
+        if wanted:
+            return min(wanted, self.trained)
+        return max(LEAST_CONTEXT, min(self.trained, left // 2 // self.per_token))
+
+    def describe(self, context: int, free: int) -> str:
+        cache = context * self.per_token
+        return (
+            f"{self.name}: {self.weights / 1e9:.2f} GB of weights, {cache / 1e9:.2f} GB for "
+            f"{context} tokens, {self.overhead / 1e9:.1f} GB besides; {free / 1e9:.1f} GB are free"
+        )
 
 
-def shape(path: Path) -> Shape:
-    """Raises ModelError when `path` is not a whole GGUF header."""
+def estimate(path: Path, bits: Bits = 16) -> Estimate:
+    """Of a GGUF file, or of a folder of safetensors loaded with `bits`. Raises ModelError."""
+    return _of_folder(path, bits) if path.is_dir() else _of_gguf(path)
+
+
+def _of_gguf(path: Path) -> Estimate:
     try:
-        facts = _header(path)
+        facts = _gguf_header(path)
         kind = facts["general.architecture"]
         heads = facts[f"{kind}.attention.head_count"]
         kv_heads = facts.get(f"{kind}.attention.head_count_kv", heads)
         size = facts.get(f"{kind}.attention.key_length", facts[f"{kind}.embedding_length"] // heads)
         per_token = facts[f"{kind}.block_count"] * kv_heads * size * 2 * 2
-        return Shape(path.stat().st_size, facts[f"{kind}.context_length"], per_token)
+        trained = facts[f"{kind}.context_length"]
+        weights = path.stat().st_size
     except (OSError, KeyError, struct.error, ValueError, TypeError) as error:
         raise ModelError(f"{path} is not a GGUF file that can be read: {error}") from error
+    return Estimate(path.name, weights, per_token, GGUF_OVERHEAD, trained)
 
 
-def window(path: Path, wanted: int, free: int | None = None) -> int:
-    """Tokens of context: `wanted`, or what the model and half of the memory left over allow.
-
-    `free`: bytes; None asks the system. Raises DoesNotFit with what would fit.
-    """
-    if free is None:
-        import psutil
-
-        free = psutil.virtual_memory().available
-    model = shape(path)
-    left = free - model.weights - OVERHEAD
-    most = max(0, left // model.per_token)
-    if most < LEAST_CONTEXT or wanted > most:
-        need = model.weights + OVERHEAD + max(wanted, LEAST_CONTEXT) * model.per_token
-        advice = (
-            f"a context of {most} would fit" if most >= LEAST_CONTEXT else "take a smaller model"
-        )
-        raise DoesNotFit(
-            f"{path.name} needs {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; {advice}"
-        )
-    if wanted:
-        return min(wanted, model.trained)
-    return max(LEAST_CONTEXT, min(model.trained, left // 2 // model.per_token))
+def _of_folder(path: Path, bits: Bits) -> Estimate:
+    try:
+        config = json.loads((path / "config.json").read_text("utf-8"))
+        config = config.get("text_config", config)
+        weights = sum(_tensor_bytes(*tensor, bits) for tensor in _tensors(path))
+        heads = config["num_attention_heads"]
+        kv_heads = config.get("num_key_value_heads", heads)
+        size = config.get("head_dim") or config["hidden_size"] // heads
+        value = 4 if bits == 32 else 2
+        per_token = config["num_hidden_layers"] * kv_heads * size * 2 * value
+        trained = config["max_position_embeddings"]
+    except (OSError, KeyError, struct.error, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{path} is not a folder of a Hugging Face model that can be read: {error!r}; it needs "
+            "config.json and *.safetensors"
+        ) from error
+    if not weights:
+        raise ModelError(f"{path} has no *.safetensors; other formats of weights are not loaded")
+    return Estimate(f"{path.name} at {bits} bits", weights, per_token, TORCH_OVERHEAD, trained)
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """The metadata up to the vocabulary, which takes long to read and is not needed.
+def _tensor_bytes(name: str, shape: list[int], bits: Bits) -> int:
+    """bitsandbytes quantises linear layers, but not the embeddings and the output."""
+    linear = len(shape) == 2 and name.endswith(".weight")
+    kept = any(part in name for part in ("embed", "lm_head", "wte", "wpe", "output.weight"))
+    stored: Bits = 16 if bits < 16 and (kept or not linear) else bits
+    scales = 4 * shape[0] if stored == 8 else 0
+    return round(math.prod(shape) * PARAMETER_BYTES[stored]) + scales
 
-    Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-    """
+
+def _tensors(path: Path) -> Iterator[tuple[str, list[int]]]:
+    for file in sorted(path.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > 100 << 20:  # the format's own limit
+                raise ValueError(f"{file.name} is not a safetensors file")
+            header = json.loads(stream.read(length))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                yield name, tensor["shape"]
+
+
+def _gguf_header(path: Path) -> dict[str, Any]:
+    """The metadata up to the vocabulary, which takes long to read and is not needed."""
     facts: dict[str, Any] = {}
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
@@ -102,16 +174,5 @@ def _string(file: BinaryIO) -> str:
 
 
 _STRING, _ARRAY = 8, 9
-_FORMS = {
-    0: "<B",
-    1: "<b",
-    2: "<H",
-    3: "<h",
-    4: "<I",
-    5: "<i",
-    6: "<f",
-    7: "<?",
-    10: "<Q",
-    11: "<q",
-    12: "<d",
-}
+_FORMS = dict(enumerate(("<B", "<b", "<H", "<h", "<I", "<i", "<f", "<?")))
+_FORMS |= {10: "<Q", 11: "<q", 12: "<d"}

@@ -30,12 +30,16 @@ def home() -> Path:
 class Settings:
     model: str = ""
     """A name from `tinsmith models` or a path. Empty: the one recommended here."""
-    engine: Literal["auto", "llamacpp", "scripted"] = "auto"
-    """auto: llamacpp, for GGUF files."""
+    engine: Literal["auto", "llamacpp", "transformers", "scripted"] = "auto"
+    """auto: llamacpp for GGUF files, transformers for folders of safetensors."""
     script: str = ""
     """A file of replies, for engine = "scripted"."""
     device: Literal["auto", "cpu"] = "auto"
-    """auto: llama.cpp takes a GPU when its build has one."""
+    """auto: the GPU when there is one that the engine can use."""
+    bits: Literal[4, 8, 16, 32] = 4
+    """Quantise the weights to this many bits when loading; for the transformers engine."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with a model's folder. It can do whatever you can."""
     context: int = 0
     """Window in tokens. 0: what the model and half of the free memory allow."""
     temperature: float = 0.0
@@ -135,12 +139,14 @@ def _parse(key: str, text: str) -> Any:
     wanted = _check_key(key, "the command line")
     kind = type(get_args(wanted)[0]) if get_origin(wanted) is Literal else wanted
     try:
-        value = text.lower() in ("true", "yes", "1") if kind is bool else kind(text)
-    except ValueError:
+        value = WORDS[text.lower()] if kind is bool else kind(text)
+    except (ValueError, KeyError):
         raise SettingsError(f"{key} = {text!r}; it is a {kind.__name__}") from None
     _check(key, value, "the command line")
     return value
 
+
+WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 RANGES: dict[str, tuple[float, float]] = {
     "context": (0, 1e9),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent import catalog
+from agent.convert import convert
 
 CACHE = Path(__file__).parent.parent / ".cache"
 
@@ -31,6 +32,17 @@ def qwen() -> Path:
 
 
 @pytest.fixture(scope="session")
+def smollm_folder(smollm: Path) -> Path:
+    """The same model as a Hugging Face folder."""
+    return _converted(smollm)
+
+
+@pytest.fixture(scope="session")
+def qwen_folder(qwen: Path) -> Path:
+    return _converted(qwen)
+
+
+@pytest.fixture(scope="session")
 def minilm() -> Path:
     return _pulled(catalog.EMBEDDER)
 
@@ -40,3 +52,8 @@ def _pulled(name: str) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINSMITH_HOME", os.environ.get("TINSMITH_TEST_HOME", str(CACHE)))
         return catalog.pull(name, lambda stage, done, total: None)
+
+
+def _converted(gguf: Path) -> Path:
+    target = gguf.parent.with_name(f"{gguf.parent.name}-hf")
+    return target if target.exists() else convert(gguf, target)

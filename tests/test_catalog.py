@@ -8,7 +8,7 @@ import pytest
 
 from agent import catalog
 from agent.errors import DoesNotFit, ModelError, UnknownName
-from agent.estimate import shape, window
+from agent.estimate import estimate
 
 GIB = 1 << 30
 
@@ -48,12 +48,12 @@ def test_the_recommended_model_grows_with_the_memory() -> None:
 
 
 def test_the_window_comes_from_the_model_and_the_free_memory(smollm: Path) -> None:
-    model = shape(smollm)
-    assert window(smollm, 0, 16 * GIB) == model.trained
-    small = window(smollm, 0, model.weights + 500 * (1 << 20))
+    model = estimate(smollm)
+    assert model.window(0, 16 * GIB) == model.trained
+    small = model.window(0, model.weights + 500 * (1 << 20))
     assert 2048 <= small < model.trained
 
 
 def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(smollm: Path) -> None:
     with pytest.raises(DoesNotFit, match="take a smaller model"):
-        window(smollm, 0, 100 << 20)
+        estimate(smollm).window(0, 100 << 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("models", help="list, pull, show, rm, recommend")
+    parser = commands.add_parser("models", help="list, pull, show, convert, rm, recommend")
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
     for name, run, text in (
         ("pull", _pull, "fetch a model, or what is missing of it"),
         ("show", _show, "where a model comes from and where it is"),
+        ("convert", _convert, "make a folder of safetensors of a GGUF file, for 4 and 8 bits"),
         ("rm", _remove, "delete a model from this machine"),
     ):
         action = actions.add_parser(name, help=text)
@@ -59,6 +61,15 @@ def _show(args: argparse.Namespace) -> int:
         ("path", place),
     ):
         print(f"{key:9}{value}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from agent import catalog
+    from agent.convert import convert
+
+    target = catalog.folder(f"{Path(args.name).stem}-hf")
+    print(convert(catalog.resolve(args.name), target))
     return 0
 
 

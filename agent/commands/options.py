@@ -8,9 +8,11 @@ from pathlib import Path
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a name from `tinsmith models`, or a path")
-    parser.add_argument("--engine", choices=["auto", "llamacpp", "scripted"])
+    parser.add_argument("--engine", choices=["auto", "llamacpp", "transformers", "scripted"])
     parser.add_argument("--script", metavar="FILE", help="replies for --engine scripted")
     parser.add_argument("--device", choices=["auto", "cpu"])
+    parser.add_argument("--bits", type=int, choices=[4, 8, 16, 32],
+                        help="load the weights with so many bits (transformers)")  # fmt: skip
     parser.add_argument("--context", type=int, metavar="TOKENS", help="size of the window")
     parser.add_argument("--temperature", type=float, metavar="T")
     parser.add_argument("--seed", type=int, metavar="N")

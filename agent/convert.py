@@ -1,0 +1,58 @@
+"""From a GGUF file to a Hugging Face folder, which can be loaded in 4 or 8 bits and fine-tuned."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from pathlib import Path
+
+from agent.errors import ModelError
+from agent.files import sync_folder
+
+
+def convert(source: Path, target: Path) -> Path:
+    """Write `source` as a folder of safetensors, 16 bits, with its tokenizer. Gives `target`.
+
+    The folder appears when it is whole. Raises ModelError.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    if target.exists():
+        raise ModelError(f"{target} is there already; delete it to convert again")
+    logging.set_verbosity_error()
+    _refuse_full_disk(source, target)
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            source.parent, gguf_file=source.name, dtype=torch.bfloat16
+        )
+        model.hf_quantizer = None  # else the folder would claim to be quantised still
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
+        unfinished.mkdir(parents=True)
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+        sync_folder(unfinished)
+        os.replace(unfinished, target)
+    except (OSError, ValueError, RuntimeError, LookupError, ImportError, struct.error) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{source.name} cannot be converted: {why}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def _refuse_full_disk(source: Path, target: Path) -> None:
+    need = 4 * source.stat().st_size  # 4 bits become 16
+    place = next(folder for folder in target.parents if folder.exists())
+    free = shutil.disk_usage(place).free
+    if free < need:
+        raise ModelError(
+            f"converting {source.name} needs {need / 1e9:.1f} GB on the disk and {place} has "
+            f"{free / 1e9:.1f} GB; make room or set TINSMITH_HOME to another disk"
+        )

@@ -1,0 +1,236 @@
+"""The transformers engine's own promises; those of every engine are in test_engines.py."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+
+from agent import grammar
+from agent.engines.base import Sampling
+from agent.engines.llamacpp import LlamaModel
+from agent.engines.local import Finish, Piece
+from agent.engines.transformers import SMALL_CHUNK, TransformersModel
+from agent.errors import EngineError, OutOfMemory
+from agent.estimate import Bits, estimate
+from agent.events import Usage
+
+PROMPT = "<|im_start|>user\nTell me about the sea.<|im_end|>\n<|im_start|>assistant\n"
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "enum": ["Rome", "Oslo"]},
+        "days": {"type": "array", "items": {"type": "integer"}, "maxItems": 3},
+        "unit": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 8}},
+                 "required": ["name"], "additionalProperties": False},
+    },
+    "required": ["city", "days", "unit"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(smollm_folder: Path) -> Iterator[TransformersModel]:
+    loaded = TransformersModel(smollm_folder, 2048, bits=32, device="cpu")
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(request: pytest.FixtureRequest) -> None:
+    if "model" in request.fixturenames:
+        model = request.getfixturevalue("model")
+        model._forget()
+        model.usage = Usage()
+
+
+def drain(stream: Generator[Piece, None, Finish]) -> tuple[list[int], str, Finish]:
+    tokens: list[int] = []
+    text = ""
+    while True:
+        try:
+            piece = next(stream)
+        except StopIteration as end:
+            return tokens, text, end.value
+        tokens += piece.tokens
+        text += piece.text
+
+
+def forwards(model: TransformersModel) -> tuple[list[int], Any]:
+    """The number of tokens of each forward pass from now on, and what ends the counting."""
+    seen: list[int] = []
+
+    def note(module: Any, args: Any, kwargs: Any) -> None:
+        seen.append(kwargs["input_ids"].shape[1])
+
+    return seen, model._model.register_forward_pre_hook(note, with_kwargs=True)
+
+
+def test_greedy_text_equals_generate_token_for_token(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    said = model._model.generate(
+        torch.tensor([ids]), max_new_tokens=60, do_sample=False, repetition_penalty=1.0
+    )[0].tolist()[len(ids) :]
+    assert drain(model.generate(ids, None, Sampling(), 60))[0] == said
+
+
+def test_top_k_of_one_is_greedy(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    greedy = drain(model.generate(ids, None, Sampling(), 20))
+    assert drain(model.generate(ids, None, Sampling(temperature=2.0, top_k=1), 20)) == greedy
+
+
+def test_the_seed_decides_what_is_drawn(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+
+    def draw(seed: int) -> str:
+        sampling = Sampling(temperature=1.0, top_p=0.95, min_p=0.01, seed=seed)
+        return drain(model.generate(ids, None, sampling, 20))[1]
+
+    assert draw(1) == draw(1)
+    assert draw(1) != draw(2)
+
+
+def test_a_repetition_penalty_changes_a_text_that_repeats(model: TransformersModel) -> None:
+    ids = model.encode("one two three one two three one two three one two")
+    plain = drain(model.generate(ids, None, Sampling(), 12))[1]
+    assert drain(model.generate(ids, None, Sampling(repetition_penalty=1.8), 12))[1] != plain
+
+
+def test_only_new_tokens_are_processed(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    said = drain(model.generate(ids, None, Sampling(), 10))[0]
+    model.usage = Usage()
+    more = model.encode("<|im_end|>\n<|im_start|>user\nAnd the moon?<|im_end|>\n")
+    seen, counting = forwards(model)
+    model.logprobs([*ids, *said, *more], [0])
+    counting.remove()
+    assert sum(seen) == len(more)
+    assert (model.usage.cached, model.usage.prefilled) == (len(ids) + len(said), len(more))
+
+
+def test_the_same_prompt_again_costs_nothing(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    before = model.logprobs(ids, [1, 2, 3])
+    seen, counting = forwards(model)
+    assert model.logprobs(ids, [1, 2, 3]) == before
+    counting.remove()
+    assert seen == []
+
+
+def test_a_cache_that_was_cut_back_answers_as_a_fresh_one(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    drain(model.generate(ids, None, Sampling(), 20))
+    other = [*ids[:-4], *model.encode("please<|im_end|>\n<|im_start|>assistant\n")]
+    cut = model.logprobs(other, list(range(50)))
+    shorter = model.logprobs(ids[:10], list(range(50)))
+    model._forget()
+    assert model.logprobs(ids[:10], list(range(50))) == pytest.approx(shorter, abs=1e-3)
+    assert model.logprobs(other, list(range(50))) == pytest.approx(cut, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_grammar_holds_however_wild_the_sampling(model: TransformersModel, seed: int) -> None:
+    import json
+
+    ids = model.encode(PROMPT)
+    rules = grammar.arguments("trip", SCHEMA)
+    sampling = Sampling(temperature=1.5, seed=seed)
+    _, text, finish = drain(model.generate(ids, rules, sampling, 300))
+    assert finish == "stop"
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_forced_tokens_take_no_pass_of_their_own(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    seen, counting = forwards(model)
+    rules = grammar.arguments("trip", SCHEMA)
+    tokens, _, _ = drain(model.generate(ids, rules, Sampling(), 300))
+    counting.remove()
+    assert sum(seen) <= len(ids) + len(tokens)
+    assert len(seen) < 0.7 * len(tokens)
+
+
+def test_a_call_longer_than_its_room_ends_by_length(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    rules = grammar.arguments("trip", SCHEMA)
+    tokens, _, finish = drain(model.generate(ids, rules, Sampling(), 5))
+    assert (len(tokens), finish) == (5, "length")
+
+
+def test_a_limit_of_zero_only_reads_the_prompt(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+    assert drain(model.generate(ids, None, Sampling(), 0)) == ([], "", "length")
+    assert model.usage.prefilled == len(ids)
+
+
+def test_an_interrupt_ends_within_one_token_and_the_next_reply_is_whole(
+    model: TransformersModel,
+) -> None:
+    ids = model.encode(PROMPT)
+    stream = model.generate(ids, None, Sampling(), 50)
+    first = next(stream)
+    stopper = threading.Thread(target=model.interrupt)
+    stopper.start()
+    stopper.join()
+    assert drain(stream) == ([], "", "interrupted")
+    assert drain(model.generate(ids, None, Sampling(), 50))[0][: len(first.tokens)] == first.tokens
+
+
+def test_out_of_memory_is_tried_again_in_smaller_pieces(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT * 8)
+    expected = model.logprobs(ids, [1, 2, 3])
+    model._forget()
+
+    def scarce(module: Any, args: Any, kwargs: Any) -> None:
+        if kwargs["input_ids"].shape[1] > SMALL_CHUNK:
+            raise torch.OutOfMemoryError("too little")
+
+    hook = model._model.register_forward_pre_hook(scarce, with_kwargs=True)
+    try:
+        assert model.logprobs(ids, [1, 2, 3]) == pytest.approx(expected, abs=1e-3)
+    finally:
+        hook.remove()
+
+
+def test_memory_that_stays_out_is_told_and_the_model_goes_on(model: TransformersModel) -> None:
+    ids = model.encode(PROMPT)
+
+    def none(module: Any, args: Any, kwargs: Any) -> None:
+        raise torch.OutOfMemoryError("nothing left")
+
+    hook = model._model.register_forward_pre_hook(none, with_kwargs=True)
+    with pytest.raises(OutOfMemory, match="in vain"):
+        model.logprobs(ids, [1])
+    hook.remove()
+    assert drain(model.generate(ids, None, Sampling(), 3))[2] == "length"
+
+
+def test_the_folder_reads_text_as_the_gguf_file_does(
+    model: TransformersModel, smollm: Path
+) -> None:
+    original = LlamaModel(smollm, 512, device="cpu")
+    for text in (PROMPT, "Hello  wörld 🎉\n\n\tdef f(): 1234567", "{'a': \"b\"}"):
+        assert model.encode(text) == original.encode(text)
+    assert model.chat_template == original.chat_template
+    assert model.end_tokens >= original.end_tokens
+    original.close()
+
+
+@pytest.mark.parametrize("bits", [4, 8, 16])
+def test_the_weights_take_the_memory_that_was_estimated(smollm_folder: Path, bits: Bits) -> None:
+    loaded = TransformersModel(smollm_folder, 512, bits, device="cpu")
+    took = loaded._model.get_memory_footprint()
+    assert drain(loaded.generate(loaded.encode(PROMPT), None, Sampling(), 2))[2] == "length"
+    loaded.close()
+    assert took == pytest.approx(estimate(smollm_folder, bits).weights, rel=0.1)
+
+
+def test_a_folder_that_is_no_model_is_an_error_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=str(tmp_path)):
+        TransformersModel(tmp_path, 512, 16, device="cpu")

@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     categories = given.category or list(CATEGORIES)
     if given.offered and "irrelevance" in categories:
         sys.exit("--offered has no meaning for irrelevance: something among many may fit")
-    engine = parts.engine(given.model)
+    engine = parts.engine(given.model, given.bits)
     offering = Offering(parts.embedder(), Settings().offer_all)
     kept = _kept(given.out, engine.name, given.offered)
     everyone = [row for some in rows.values() for row in some]
@@ -284,6 +284,7 @@ def _kept(out: Path | None, model: str, offered: int) -> dict[str, Outcome]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="a name or a path")
+    parser.add_argument("--bits", type=int, choices=(4, 8, 16, 32), default=16, help="of a folder")
     parser.add_argument("--category", action="append", choices=CATEGORIES, help="repeatable")
     parser.add_argument("--limit", type=int, help="rows of each category")
     parser.add_argument("--sample", type=int, metavar="SEED", help="draw the rows, not the first")

@@ -16,6 +16,7 @@ from agent.errors import TinsmithError
 
 if TYPE_CHECKING:
     from agent.engines.local import LocalEngine, TokenModel
+    from agent.estimate import Bits
     from agent.memory.sessions import Session
     from agent.offering import Embedder
 
@@ -41,21 +42,27 @@ def path(model: str) -> Path:
         sys.exit(str(error))
 
 
-def token_model(model: str) -> TokenModel:
-    """The model of this name or path, with a window of `CONTEXT` tokens."""
-    from agent.engines.llamacpp import LlamaModel
-
+def token_model(model: str, bits: Bits = 16) -> TokenModel:
+    """The model of this name or path, with a window of `CONTEXT` tokens; a folder at `bits`."""
     os.environ.update(app.QUIET)
+    file = path(model)
     try:
-        return LlamaModel(path(model), CONTEXT)
+        if file.is_dir():
+            from agent.engines.transformers import TransformersModel
+
+            return TransformersModel(file, CONTEXT, bits)
+        from agent.engines.llamacpp import LlamaModel
+
+        return LlamaModel(file, CONTEXT)
     except TinsmithError as error:
         sys.exit(str(error))
 
 
-def engine(model: str) -> LocalEngine:
+def engine(model: str, bits: Bits = 16) -> LocalEngine:
     from agent.engines.local import LocalEngine
 
-    return LocalEngine(Path(model).stem if Path(model).exists() else model, token_model(model))
+    name = Path(model).stem if Path(model).exists() else model
+    return LocalEngine(name, token_model(model, bits))
 
 
 def embedder() -> Embedder:

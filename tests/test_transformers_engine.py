@@ -45,7 +45,7 @@ def model(smollm_folder: Path) -> Iterator[TransformersModel]:
 def _fresh(request: pytest.FixtureRequest) -> None:
     if "model" in request.fixturenames:
         model = request.getfixturevalue("model")
-        model._forget()
+        model.forget()
         model.usage = Usage()
 
 
@@ -68,12 +68,12 @@ def forwards(model: TransformersModel) -> tuple[list[int], Any]:
     def note(module: Any, args: Any, kwargs: Any) -> None:
         seen.append(kwargs["input_ids"].shape[1])
 
-    return seen, model._model.register_forward_pre_hook(note, with_kwargs=True)
+    return seen, model.module.register_forward_pre_hook(note, with_kwargs=True)
 
 
 def test_greedy_text_equals_generate_token_for_token(model: TransformersModel) -> None:
     ids = model.encode(PROMPT)
-    said = model._model.generate(
+    said = model.module.generate(
         torch.tensor([ids]), max_new_tokens=60, do_sample=False, repetition_penalty=1.0
     )[0].tolist()[len(ids) :]
     assert drain(model.generate(ids, None, Sampling(), 60))[0] == said
@@ -129,7 +129,7 @@ def test_a_cache_that_was_cut_back_answers_as_a_fresh_one(model: TransformersMod
     other = [*ids[:-4], *model.encode("please<|im_end|>\n<|im_start|>assistant\n")]
     cut = model.logprobs(other, list(range(50)))
     shorter = model.logprobs(ids[:10], list(range(50)))
-    model._forget()
+    model.forget()
     assert model.logprobs(ids[:10], list(range(50))) == pytest.approx(shorter, abs=1e-3)
     assert model.logprobs(other, list(range(50))) == pytest.approx(cut, abs=1e-3)
 
@@ -185,13 +185,13 @@ def test_an_interrupt_ends_within_one_token_and_the_next_reply_is_whole(
 def test_out_of_memory_is_tried_again_in_smaller_pieces(model: TransformersModel) -> None:
     ids = model.encode(PROMPT * 8)
     expected = model.logprobs(ids, [1, 2, 3])
-    model._forget()
+    model.forget()
 
     def scarce(module: Any, args: Any, kwargs: Any) -> None:
         if kwargs["input_ids"].shape[1] > SMALL_CHUNK:
             raise torch.OutOfMemoryError("too little")
 
-    hook = model._model.register_forward_pre_hook(scarce, with_kwargs=True)
+    hook = model.module.register_forward_pre_hook(scarce, with_kwargs=True)
     try:
         assert model.logprobs(ids, [1, 2, 3]) == pytest.approx(expected, abs=1e-3)
     finally:
@@ -204,7 +204,7 @@ def test_memory_that_stays_out_is_told_and_the_model_goes_on(model: Transformers
     def none(module: Any, args: Any, kwargs: Any) -> None:
         raise torch.OutOfMemoryError("nothing left")
 
-    hook = model._model.register_forward_pre_hook(none, with_kwargs=True)
+    hook = model.module.register_forward_pre_hook(none, with_kwargs=True)
     with pytest.raises(OutOfMemory, match="in vain"):
         model.logprobs(ids, [1])
     hook.remove()
@@ -225,7 +225,7 @@ def test_the_folder_reads_text_as_the_gguf_file_does(
 @pytest.mark.parametrize("bits", [4, 8, 16])
 def test_the_weights_take_the_memory_that_was_estimated(smollm_folder: Path, bits: Bits) -> None:
     loaded = TransformersModel(smollm_folder, 512, bits, device="cpu")
-    took = loaded._model.get_memory_footprint()
+    took = loaded.module.get_memory_footprint()
     assert drain(loaded.generate(loaded.encode(PROMPT), None, Sampling(), 2))[2] == "length"
     loaded.close()
     assert took == pytest.approx(estimate(smollm_folder, bits).weights, rel=0.1)

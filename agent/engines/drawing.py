@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
@@ -30,15 +31,17 @@ class Rules:
     def forced(self) -> list[int]:
         """The tokens that must follow, taken."""
         tokens: list[int] = self._matcher.compute_ff_tokens()
-        self._matcher.consume_tokens(tokens)
-        self._check()
+        self.consume(tokens)
         return tokens
 
     def take(self, token: int) -> list[int]:
         """Go on after `token`; gives those that must follow it."""
-        self._matcher.consume_token(token)
-        self._check()
+        self.consume([token])
         return [] if self.ended else self.forced()
+
+    def consume(self, tokens: Sequence[int]) -> None:
+        self._matcher.consume_tokens(list(tokens))
+        self._check()
 
     def mask(self) -> torch.Tensor:
         """Which tokens may follow: booleans, one for each of the vocabulary."""

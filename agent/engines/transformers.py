@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class TransformersModel:
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+        getLogger("bitsandbytes").setLevel(ERROR)  # it warns at every layer
         size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
         if report:
             report("loading", 0, size)
@@ -60,8 +62,8 @@ class TransformersModel:
             tokenizer = AutoTokenizer.from_pretrained(path, **where)
             with ThreadPoolExecutor(1) as beside:
                 tables = beside.submit(_tables, tokenizer, path)
-                self._model = _load(path, bits, device, where)
-                self._tables = tables.result()
+                self.module = _load(path, bits, device, where)
+                self.tables = tables.result()
         except (OSError, ValueError, RuntimeError, ImportError) as error:
             if _out_of_memory(error):
                 raise OutOfMemory(
@@ -76,18 +78,18 @@ class TransformersModel:
         self.chat_template: str = tokenizer.chat_template or ""
         self.bos: str = tokenizer.bos_token or ""
         self.eos: str = tokenizer.eos_token or ""
-        self.end_tokens = _end_tokens(self._model, tokenizer)
+        self.end_tokens = _end_tokens(self.module, tokenizer)
         self._tokenizer = tokenizer
-        self._device = self._model.get_input_embeddings().weight.device
+        self.device = self.module.get_input_embeddings().weight.device
         # without it the logits of every token of the prompt would be computed
-        signature = inspect.signature(self._model.forward)
+        signature = inspect.signature(self.module.forward)
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in signature.parameters else {}
         self._interrupted = threading.Event()
         self._ids: list[int] = []
         """What the cache holds."""
         self._logits: torch.Tensor | None = None
         """Those after the last of `_ids`; None when the cache was cut back."""
-        self._forget()
+        self.forget()
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -100,8 +102,8 @@ class TransformersModel:
 
         self._interrupted.clear()
         decoder = DecodeStream(skip_special_tokens=False)
-        rules = Rules(self._tables, grammar) if grammar is not None else None
-        draw = Draw(sampling, self._device)
+        rules = Rules(self.tables, grammar) if grammar is not None else None
+        draw = Draw(sampling, self.device)
         ids = list(prompt)
         end = min(len(ids) + max_tokens, self.context)
         self._count_prompt(ids)
@@ -144,8 +146,8 @@ class TransformersModel:
         import torch
 
         self.interrupt()
-        self._forget()
-        self._model = None
+        self.forget()
+        self.module = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -190,8 +192,8 @@ class TransformersModel:
                     if self._interrupted.is_set():
                         return False
                     part = ids[start : start + chunk]
-                    output = self._model(
-                        input_ids=torch.tensor([part], device=self._device),
+                    output = self.module(
+                        input_ids=torch.tensor([part], device=self.device),
                         past_key_values=self._cache,
                         use_cache=True,
                         **self._last_only,
@@ -199,7 +201,7 @@ class TransformersModel:
                     self._ids += part
                     self._logits = output.logits[0, -1]
         except BaseException:  # some layers hold the part and some do not
-            self._forget()
+            self.forget()
             raise
         return True
 
@@ -217,18 +219,19 @@ class TransformersModel:
         if not surplus:
             return
         if tokens == 0 or not self._cache.is_croppable:  # a recurrent state cannot go back
-            self._forget()
+            self.forget()
             return
         self._cache.crop(-surplus)
         del self._ids[tokens:]
         self._logits = None
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Empty the cache."""
         import torch
 
         from agent.engines.cache import new_cache
 
-        self._cache = new_cache(self._model.config)
+        self._cache = new_cache(self.module.config)
         self._ids = []
         self._logits = None
         if torch.cuda.is_available():

@@ -63,8 +63,8 @@ def text(form: CallForm, encode: Callable[[str], list[int]], tools: bool) -> str
     """
     forbidden = []
     if tools:
-        forbidden.append(r"\s*([{<]|\[\s*\{|```)(.|\n)*")
-        forbidden.append(r"(.|\n)*\"arguments\"(.|\n)*")
+        forbidden.append(r"\s*[{\[(<>`](.|\n)*")
+        forbidden.append(r"(.|\n)*[\"'`]arguments[\"'`](.|\n)*")
     if len(encode(form.marker)) > 1:  # else it is a special token, which no text can match
         forbidden.append(f"(.|\\n)*{form.marker}(.|\\n)*")
     rules = "".join(f" & ~/{one}/" for one in forbidden)

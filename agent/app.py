@@ -30,6 +30,7 @@ Tell = Callable[[str], None]
 QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # of loading; they would be drawn into the prompt
     "TRANSFORMERS_OFFLINE": "1",
     "DO_NOT_TRACK": "1",
     "ANONYMIZED_TELEMETRY": "False",
@@ -156,13 +157,18 @@ def toolbox(paths: Sequence[Path], trusted: bool) -> Toolbox:
 
     Raises UsageError for a path of `paths` that does not exist.
     """
+    refuse_missing(paths)
     from tools.loader import Toolbox
 
+    places = [home() / "tools", *([project_tools()] if trusted else []), *paths]
+    return Toolbox(built_in, [place for place in places if place.exists()])
+
+
+def refuse_missing(paths: Sequence[Path]) -> None:
+    """Raises UsageError for a path given as `--tools` that does not exist; imports nothing."""
     for path in paths:
         if not path.exists():
             raise UsageError(f"--tools {path}: there is no such file or folder")
-    places = [home() / "tools", *([project_tools()] if trusted else []), *paths]
-    return Toolbox(built_in, [place for place in places if place.exists()])
 
 
 def built_in() -> Iterable[BaseTool]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.approval import Approver
@@ -92,7 +94,7 @@ def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> str:
 
 
 class _Running:
-    """A call in a thread of its own."""
+    """A call in a thread that does nothing else meanwhile."""
 
     def __init__(self, tool: BaseTool, call: ToolCall, seconds: float) -> None:
         from tools.base import timeout_of
@@ -102,7 +104,7 @@ class _Running:
         self._seconds = timeout_of(tool) or seconds
         self._started = time.monotonic()
         self._done: queue.SimpleQueue[tuple[ToolMessage, str]] = queue.SimpleQueue()
-        threading.Thread(target=self._work, args=(tool,), name=tool.name, daemon=True).start()
+        _in_thread(functools.partial(self._work, tool))
 
     def wait(self, stopped: threading.Event) -> tuple[ToolMessage, str]:
         """The answer, and what the user should see of a bug."""
@@ -133,6 +135,36 @@ class _Running:
             what = f"{type(error).__name__}: {error}"
             notice = f"tool {tool.name!r} has a bug: {what} ({where.filename}:{where.lineno})"
             self._done.put((_answer(self._call, f"the tool failed: {what}", ok=False), notice))
+
+
+class _Thread(threading.Thread):
+    """Does one job after another; between two it waits in `_idle`.
+
+    A thread costs more to start than most tools to run. An executor's threads would not do: they
+    are waited for when Python ends, and a tool may hang.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="tool", daemon=True)
+        self.jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            self.jobs.get()()
+            _idle.append(self)
+
+
+_idle: deque[_Thread] = deque()
+
+
+def _in_thread(job: Callable[[], None]) -> None:
+    """Run `job`, which raises nothing, beside this thread."""
+    try:
+        thread = _idle.pop()
+    except IndexError:
+        thread = _Thread()
+    thread.jobs.put(job)
 
 
 def _id(call: ToolCall) -> str:

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent import calls
@@ -28,7 +29,7 @@ from agent.offering import Offering
 from agent.prompts import render
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+    from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall, ToolMessage
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
@@ -108,10 +109,10 @@ class Agent:
 
     def first_choice(self, request: str) -> str | None:
         """The tool that the model would call first for `request`. Nothing is run or kept."""
-        from langchain_core.messages import HumanMessage, SystemMessage
+        from langchain_core.messages import HumanMessage
 
         known = self.specs()
-        prompt = [SystemMessage(render("system"))]
+        prompt = [self._system]
         messages = [
             *prompt,
             *self._offering.announce(prompt, request, known),
@@ -219,9 +220,14 @@ class Agent:
         self.session.answer_open_calls()
 
     def _prompt(self) -> list[BaseMessage]:
+        return [self._system, *self.session.messages]
+
+    @cached_property
+    def _system(self) -> SystemMessage:
+        """Rendered once: a prompt file that changes now must not cost the cache."""
         from langchain_core.messages import SystemMessage
 
-        return [SystemMessage(render("system")), *self.session.messages]
+        return SystemMessage(render("system"))
 
 
 class _Turn:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.history import FileHistory
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-
 from agent import app, catalog
-from agent.approval import Answer, Remembered
-from agent.commands.models import progress
+from agent.approval import Answer, Remembered, pattern
 from agent.errors import ModelError, TinsmithError, UsageError
 from agent.memory.sessions import Session
+from agent.repl import prompt
+from agent.repl.loading import Loading, Say
 from agent.repl.screen import Screen
 from agent.settings import Settings, home
 
 if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
     from agent.loop import Agent
+    from tools.loader import Toolbox
 
 LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
+GLANCE = 0.1
+"""Seconds between two looks at what is waited for."""
 
 
 class Leave(Exception):
@@ -35,9 +41,9 @@ class Leave(Exception):
 
 def chat(args: argparse.Namespace) -> int:
     settings = app.settings_of(vars(args))
-    screen = Screen()
     with_terminal = sys.stdin.isatty()
-    _have_model(settings, with_terminal, screen)
+    app.refuse_missing(args.tools)
+    _have_model(settings, with_terminal)
     path = home() / "sessions.db"
     if args.resume is None:
         session = Session.create(path)
@@ -48,34 +54,43 @@ def chat(args: argparse.Namespace) -> int:
         answer = input(f"Use the tools in {folder}? They run as you. [y/N] ")
         if answer.strip().lower() in ("y", "yes"):
             app.trust(folder)
-    box = app.toolbox(args.tools, app.is_trusted(folder))
-    for problem in box.problems:
-        screen.notice(str(problem))
-    repl = Repl(settings, session, box, screen, with_terminal)
+    repl = Repl(settings, session, args.tools, with_terminal)
+    code = 1
     try:
-        return repl.run()
+        code = repl.run()
     finally:
-        repl.close()
+        repl.close(code)
+    return code
 
 
 class Repl:
     def __init__(
-        self, settings: Settings, session: Session, box: Any, screen: Screen, terminal: bool
+        self, settings: Settings, session: Session, tools: list[Path], terminal: bool
     ) -> None:
+        """`tools`: files and folders given besides the usual places. `terminal`: a user types."""
         self._settings = settings
         self._session = session
-        self._box = box
-        self._screen = screen
-        self._worker = ThreadPoolExecutor(1)
+        self._paths = tools
+        self._box: Toolbox | None = None
+        self._screen = Screen()
         self._approve = Remembered(home() / "approvals.json", self._ask)
-        self._terminal = terminal
-        self._prompt: PromptSession[str] | None = _prompt() if terminal else None
-        self._agent: Future[Agent] = self._worker.submit(self._build)
+        self._prompt: PromptSession[str] | None = None
+        self._typed = ""
+        """Text for the next prompt to begin with."""
         self._interrupted = 0.0
+        self._waits = False
+        """Whether a question waits for the model."""
+        self._loading = self._load(settings)
+        if terminal:
+            whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
+            self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
 
     def run(self) -> int:
-        if self._terminal:
-            self._screen.dim("Tinsmith. /help lists the commands; Ctrl-D leaves.")
+        if self._prompt is None:
+            self._loading.start()
+        else:
+            print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
+            self._prompt.app.after_render += self._shown
         while True:
             try:
                 line = self._read()
@@ -90,33 +105,81 @@ class Repl:
                     return 0
                 self._interrupted = time.monotonic()
                 self._screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
-            except TinsmithError as error:
-                self._screen.notice(str(error))
-                if not self._terminal:
-                    return error.exit_code
+            except Exception as error:
+                self._tell(error)
+                if self._prompt is None:
+                    return error.exit_code if isinstance(error, TinsmithError) else 1
 
-    def close(self) -> None:
-        """Free the model. A load that is under way is waited for: it cannot be broken off."""
-        if not self._agent.cancel() and self._agent.exception() is None:
-            agent = self._agent.result()
-            agent.engine.stop()
-            self._worker.shutdown()
-            agent.engine.close()
+    def close(self, code: int) -> None:
+        """Free the model. One that is still loading cannot be broken off: the process ends."""
         self._session.close()
+        if not self._loading.is_idle:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        self._loading.close()
 
-    def _build(self) -> Agent:
-        agent = app.build(self._settings, self._session, self._box, self._approve)
-        self._worker.submit(agent.warm)
-        return agent
+    def _load(self, settings: Settings) -> Loading:
+        if settings.engine == "scripted":
+            name = "scripted"
+        else:
+            name = Path(settings.model).name if settings.model else app.default_model()
+        return Loading(name, lambda say: self._build(settings, say), self._came)
+
+    def _build(self, settings: Settings, say: Say) -> Agent:
+        say("importing")
+        if self._box is None:
+            self._box = app.toolbox(self._paths, app.is_trusted(app.project_tools()))
+            for problem in self._box.problems:
+                self._screen.notice(str(problem))
+        say("starting" if settings.engine == "scripted" else "reading the weights")
+        return app.build(settings, self._session, self._box, self._approve)
+
+    def _shown(self, sender: object) -> None:
+        """Only now, so that the imports do not delay the prompt."""
+        assert self._prompt is not None
+        self._prompt.app.after_render -= self._shown
+        self._loading.start()
+
+    def _came(self) -> None:
+        """In the loading thread: what the user should know without having asked."""
+        if self._prompt is None or self._waits:
+            return
+        if self._loading.error is not None:
+            self._tell(self._loading.error)
+        self._prompt.app.invalidate()
+
+    def _tell(self, error: Exception) -> None:
+        self._screen.notice(_told(error))
+        if error is self._loading.error and self._prompt is not None:
+            self._screen.notice(
+                "/model NAME talks with another one; Tab shows those that are here."
+            )
 
     def _loaded(self) -> Agent:
-        if not self._agent.done():
-            self._screen.dim("loading the model …")
-        agent = self._agent.result()
-        # `warm` runs on the same worker: the engine belongs to one thread at a time
-        agent.engine.stop()
-        self._worker.submit(lambda: None).result()
+        """The agent, waited for if need be. Raises what went wrong with loading."""
+        loading = self._loading
+        if not loading.is_loaded or not loading.is_idle:
+            with self._waiting(), prompt.quiet_keys(), self._screen.waiting(loading.stage):
+                typed = b""
+                while not loading.wait(GLANCE):
+                    typed += prompt.typed()
+                    if prompt.END_OF_INPUT in typed:
+                        raise Leave
+                self._typed = prompt.text_of(typed)
+                if loading.error is None:
+                    loading.agent()
+        agent = loading.agent()
+        agent.session = self._session
         return agent
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
 
     def _read(self) -> str:
         if self._prompt is None:
@@ -124,33 +187,65 @@ class Repl:
             if not line:
                 raise EOFError
             return line.strip()
-        return self._prompt.prompt("> ").strip()
+        from prompt_toolkit.patch_stdout import patch_stdout
+
+        begun, self._typed = self._typed, ""
+        sent = begun.endswith("\n")
+        with patch_stdout(raw=True):
+            return self._prompt.prompt(
+                "> ",
+                default=begun.rstrip("\n"),
+                accept_default=sent,
+                rprompt=self._state,
+                refresh_interval=0.0 if self._loading.is_loaded else 0.5,
+            ).strip()
+
+    def _state(self) -> str:
+        """What stands at the right of the prompt, and not in what is left behind."""
+        if self._loading.is_loaded or (self._prompt and self._prompt.app.is_done):
+            return ""
+        return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
 
     def _send(self, text: str) -> None:
-        agent = self._loaded()
-        events = agent.send(text)
         try:
-            for event in events:
-                self._screen.draw(event)
+            agent = self._loaded()
         except KeyboardInterrupt:
-            agent.stop()
-            events.close()
+            self._typed = text
             raise
-        finally:
-            self._screen.end()
+        events = agent.send(text)
+        with prompt.interrupts(agent.stop), prompt.quiet_keys(), self._screen.turn():
+            try:
+                for event in events:
+                    self._screen.draw(event)
+            finally:
+                events.close()
         if self._screen.ended == "interrupted":
             raise KeyboardInterrupt
 
     def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
         if self._prompt is None:
             return "no", "nobody is here to ask"
-        self._screen.approval(name, arguments, preview)
+        from prompt_toolkit import prompt as ask
+
         answers: dict[str, Answer] = {"o": "once", "s": "session", "a": "always", "n": "no"}
-        while True:
-            text = self._prompt.prompt("[o]nce, this [s]ession, [a]lways, [n]o (n and a reason)? ")
-            key, _, reason = text.strip().partition(" ")
-            if key.lower() in answers:
-                return answers[key.lower()], reason
+        always = f"[a]lways {pattern(name, arguments)}"
+        with self._screen.approval(name, arguments, preview):
+            while True:
+                try:
+                    text = ask(f"[o]nce, this [s]ession, {always}, [n]o (n and a reason)? ")
+                except EOFError:
+                    return "no", ""
+                key, _, reason = text.strip().partition(" ")
+                if key[:1].lower() in answers:
+                    return answers[key[0].lower()], reason
+
+    def _arguments(self, command: str) -> Iterable[str]:
+        if command == "model":
+            return _models_here()
+        return ("reload",) if command == "tools" else ()
+
+    def _tool_names(self) -> Iterable[str]:
+        return self._box.tools if self._box else ()
 
     def _command(self, line: str) -> None:
         name, _, rest = line[1:].partition(" ")
@@ -165,38 +260,48 @@ class Repl:
         """show the commands"""
         for name, command in COMMANDS.items():
             self._screen.plain(f"/{name:8}{command.__doc__}")
-        self._screen.dim("Alt-Enter or a \\ at the end breaks the line. Ctrl-C stops an answer.")
+        self._screen.dim(
+            "Alt-Enter or a \\ at the end breaks the line. Tab completes names of tools. "
+            "Ctrl-C stops an answer, twice leaves."
+        )
 
     def tools(self, rest: str) -> None:
         """list the tools; /tools reload reads the files again"""
+        agent = self._loaded()
+        assert self._box is not None
         if rest == "reload":
             self._box.reload()
-            self._loaded().tools = self._box.tools
+            agent.tools = self._box.tools
             for problem in self._box.problems:
                 self._screen.notice(str(problem))
+            self._loading.warm()
+        elif rest:
+            raise UsageError(f"/tools {rest}: it is /tools or /tools reload")
         for name, tool in self._box.tools.items():
             self._screen.plain(f"{name:16}{tool.description.splitlines()[0]}")
 
     def model(self, rest: str) -> None:
         """show the model; /model NAME talks with another one, the conversation stays"""
-        from dataclasses import replace
-
         if not rest:
             agent = self._loaded()
-            here = [e.name for e in catalog.entries().values() if e.memory and catalog.is_here(e)]
             self._screen.plain(f"{agent.engine.name}, window {agent.engine.context} tokens")
-            self._screen.plain(f"on this machine: {', '.join(here)}")
+            self._screen.plain(f"on this machine: {', '.join(_models_here()) or 'none'}")
             return
         catalog.resolve(rest)
-        self._loaded().engine.close()
-        self._settings = replace(self._settings, model=rest)
-        self._agent = self._worker.submit(self._build)
+        with contextlib.suppress(Exception):  # what could not be loaded need not be freed
+            self._loaded()
+            self._loading.close()
+        self._settings = replace(self._settings, model=rest, engine="auto")
+        self._loading = self._load(self._settings)
+        self._loading.start()
 
     def new(self, rest: str) -> None:
         """begin a new conversation"""
-        agent = self._loaded()
+        session = Session.create(home() / "sessions.db")
+        if not self._loading.is_loaded:
+            self._loaded()  # it was given the session that is to be closed
         self._session.close()
-        self._session = agent.session = Session.create(home() / "sessions.db")
+        self._session = session
 
     def quit(self, rest: str) -> None:
         """leave; the conversation is kept (tinsmith chat --resume)"""
@@ -212,7 +317,22 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
 }
 
 
-def _have_model(settings: Settings, terminal: bool, screen: Screen) -> None:
+def _told(error: Exception) -> str:
+    """One line for the user; a bug says where it is."""
+    if isinstance(error, TinsmithError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a bug, please report it: {type(error).__name__}: {error} "
+        f"({where.filename}:{where.lineno}); the conversation is kept"
+    )
+
+
+def _models_here() -> list[str]:
+    return [one.name for one in catalog.entries().values() if one.memory and catalog.is_here(one)]
+
+
+def _have_model(settings: Settings, terminal: bool) -> None:
     """On the first run, offer the model that suits this machine."""
     if settings.engine == "scripted":
         return
@@ -230,32 +350,12 @@ def _have_model(settings: Settings, terminal: bool, screen: Screen) -> None:
     size = sum(one.bytes for one in missing) / 1e9
     if not terminal:
         raise ModelError(f"{name} is not on this machine; get it with: tinsmith models pull {name}")
-    screen.plain(f"{missing[0].title}: {size:.2f} GB to fetch, kept in {home() / 'models'}.")
+    print(f"{missing[0].title}: {size:.2f} GB to fetch, kept in {home() / 'models'}.")
     answer = input("Fetch it now? [Y/n] ").strip().lower()
     if answer not in ("", "y", "yes"):
         raise ModelError("no model; `tinsmith models` lists others, --model PATH takes a GGUF file")
+    from agent.commands.models import progress
+
     for one in missing:
         catalog.pull(one.name, progress())
     print(file=sys.stderr)
-
-
-def _prompt() -> PromptSession[str]:
-    keys = KeyBindings()
-
-    @keys.add("enter")
-    def _(event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        if buffer.document.text_before_cursor.endswith("\\"):
-            buffer.delete_before_cursor()
-            buffer.insert_text("\n")
-        else:
-            buffer.validate_and_handle()
-
-    @keys.add("escape", "enter")
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    home().mkdir(parents=True, exist_ok=True)
-    return PromptSession(
-        history=FileHistory(str(home() / "history")), key_bindings=keys, multiline=True
-    )

@@ -1,0 +1,96 @@
+"""A model that loads behind the prompt, and then reads what every turn begins with."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.loop import Agent
+
+Say = Callable[[str], None]
+"""Told what is being done."""
+
+
+class Loading:
+    """`start` it once. The engine belongs to its thread until `agent` gives it away."""
+
+    def __init__(
+        self, name: str, build: Callable[[Say], Agent], done: Callable[[], None] = lambda: None
+    ) -> None:
+        """`done` is called in the other thread when the model is there, or is not to be had."""
+        self.name = name
+        self.error: Exception | None = None
+        self._build = build
+        self._done = done
+        self._doing = "starting"
+        self._began = time.monotonic()
+        self._agent: Agent | None = None
+        self._loaded = threading.Event()
+        self._idle = threading.Event()
+
+    def start(self) -> None:
+        self._began = time.monotonic()
+        threading.Thread(target=self._work, name="loading", daemon=True).start()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is there, or has failed."""
+        return self._loaded.is_set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread of ours is at work in native code."""
+        return self._idle.is_set()
+
+    def stage(self) -> str:
+        return f"loading {self.name} ({self._doing})"
+
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def wait(self, seconds: float) -> bool:
+        return self._loaded.wait(seconds)
+
+    def agent(self) -> Agent:
+        """Once it is loaded; a reading ahead that is under way is stopped. Raises its error."""
+        if self.error is not None:
+            raise self.error
+        assert self._agent is not None
+        while not self._idle.wait(0.05):
+            self._agent.engine.stop()
+        return self._agent
+
+    def warm(self) -> None:
+        """Read ahead again, because what every turn begins with has changed."""
+        agent = self.agent()
+        self._idle.clear()
+        threading.Thread(target=self._warm, args=(agent,), name="warming", daemon=True).start()
+
+    def close(self) -> None:
+        """Free the model, if there is one."""
+        if self._agent is not None:
+            self.agent().engine.close()
+
+    def _say(self, what: str) -> None:
+        self._doing = what
+
+    def _work(self) -> None:
+        try:
+            self._agent = self._build(self._say)
+        except Exception as error:  # shown to the user, who goes on with another model
+            self.error = error
+        self._loaded.set()
+        self._done()
+        if self._agent is None:
+            self._idle.set()
+        else:
+            self._warm(self._agent)
+
+    def _warm(self, agent: Agent) -> None:
+        with contextlib.suppress(Exception):  # the reply that needs it will say what is wrong
+            agent.warm()
+        self._idle.set()

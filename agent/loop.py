@@ -181,13 +181,16 @@ class Agent:
             turn.usage += self.engine.usage
             self.usage += self.engine.usage
             limit = sampling.max_tokens
+            if message.tool_calls:
+                message = without_invented_options(message, self.session.messages, specs)
+            if choice.mode == "call" and turn.has_made(message.tool_calls):
+                choice = replace(choice, mode="text")  # made to call, it had nothing new to call
+                continue
             if not message.response_metadata.get("cut_call"):
                 break
             if limit is None or limit >= self.engine.context:
                 raise EngineError("a call did not fit into the window; start a new conversation")
             sampling = replace(sampling, max_tokens=limit * 2)
-        if message.tool_calls:
-            message = without_invented_options(message, self.session.messages, specs)
         turn.partial = ""
         self.session.append(message, self.engine.usage)
         return message
@@ -244,6 +247,7 @@ class _Turn:
         """Names of the tools called, in order; those that failed are left out."""
         self.repeats = 0
         self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._made: set[tuple[str, str]] = set()
         self._deadline = time.monotonic() + limits.seconds
 
     @property
@@ -254,10 +258,16 @@ class _Turn:
         """How often this call has given this result."""
         if result.status == "success":
             self.called.append(call["name"])
-        key = (call["name"], json.dumps(call["args"], sort_keys=True), str(result.text))
+        made = _key(call)
+        self._made.add(made)
+        key = (*made, str(result.text))
         self._seen[key] += 1
         self.repeats = max(self.repeats, self._seen[key])
         return self._seen[key]
+
+    def has_made(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether there are calls, and each has been made in this turn."""
+        return bool(calls) and all(_key(call) in self._made for call in calls)
 
     def ended_by(self, message: AIMessage, stopped: bool) -> Reason:
         finish = message.response_metadata.get("finish")
@@ -266,3 +276,7 @@ class _Turn:
         if finish == "interrupted" and self.overdue and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
+
+
+def _key(call: ToolCall) -> tuple[str, str]:
+    return call["name"], json.dumps(call["args"], sort_keys=True)

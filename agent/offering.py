@@ -8,6 +8,7 @@ the comparison is joined with the model's own opinion, and a call is forced or r
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -54,8 +55,11 @@ ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25)
 JOINED = Judge(cosine=10.0, odds=1.0, bias=-3.0)
 MOST_ODDS = 2.0
 """Nats. Deep in a conversation the model's opinion grows extreme and says less."""
-NAME_WEIGHT = 20.0
+NAME_WEIGHT = 8.0
 """Nats that one unit of cosine is worth when the model chooses a name."""
+NEXT = 0.38
+"""Cosine from which a part of a request, left over after a call, is taken to want another. The
+model's own opinion says nothing there: a small one goes on calling, or never does."""
 
 
 class Offering:
@@ -139,8 +143,11 @@ class Offering:
             best = specs[cosines.index(max(cosines))].name
             if left[best]:
                 left[best] -= 1
-            elif ALONE.fits(max(cosines), None):
-                return Choice("call", _weights(specs, cosines))
+            elif max(cosines) > NEXT:
+                weights = _weights(specs, cosines)
+                # small models repeat themselves: what has served is out, unless it is meant again
+                served = {name: -math.inf for name in called if name != best}
+                return Choice("call", weights | served)
         return Choice("free")
 
     def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:

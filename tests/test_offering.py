@@ -1,0 +1,137 @@
+"""Which tools are shown, whether one is called, with the real embedder and a scripted model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from agent import app
+from agent.approval import deny
+from agent.embedder import SentenceEmbedder
+from agent.engines.base import Choice
+from agent.engines.scripted import ScriptedEngine, call, say
+from agent.events import ToolStarted, TurnEnded
+from agent.loop import Agent
+from agent.memory.sessions import Session
+from agent.offering import OFFERED, Offering
+from tools.base import ToolSpec, spec, tool
+
+SPECS = [one for one in map(spec, app.built_in()) if one is not None]
+
+
+@pytest.fixture(scope="module")
+def embedder(minilm: Path) -> SentenceEmbedder:
+    return SentenceEmbedder(minilm)
+
+
+def asked(request: str, *served: tuple[str, str]) -> list[BaseMessage]:
+    """The conversation after these calls, each with its result."""
+    messages: list[BaseMessage] = [SystemMessage("s"), HumanMessage(request)]
+    for number, (name, result) in enumerate(served):
+        messages.append(AIMessage("", tool_calls=[{"name": name, "args": {}, "id": str(number)}]))
+        messages.append(ToolMessage(result, tool_call_id=str(number)))
+    return messages
+
+
+def choice(embedder: SentenceEmbedder, request: str, *served: tuple[str, str]) -> Choice:
+    offering = Offering(embedder, 8)
+    names = [name for name, _ in served]
+    return offering.offer(ScriptedEngine(), asked(request, *served), SPECS, names)[1]
+
+
+def best(found: Choice) -> str:
+    return max(found.weights, key=lambda name: found.weights[name])
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        ("how much is 12 times 30?", "calculate"),
+        ("read the file report.txt", "read_file"),
+        ("which files are in this folder?", "list_files"),
+        ("save 'hello' to greeting.txt", "write_file"),
+    ],
+)
+def test_a_request_that_a_tool_fits_is_made_a_call(
+    embedder: SentenceEmbedder, request_: str, name: str
+) -> None:
+    found = choice(embedder, request_)
+    assert found.mode == "call"
+    assert best(found) == name
+
+
+def test_small_talk_is_answered_in_words(embedder: SentenceEmbedder) -> None:
+    assert choice(embedder, "Thank you, you are kind!").mode == "text"
+
+
+def test_a_part_of_the_request_that_is_left_wants_another_call(embedder: SentenceEmbedder) -> None:
+    found = choice(
+        embedder, "Work out 15 % of 2300, then list the files here", ("calculate", "345")
+    )
+    assert found.mode == "call"
+    assert best(found) == "list_files"
+    assert found.weights["calculate"] == -math.inf
+
+
+def test_a_request_that_was_served_wants_no_other_call(embedder: SentenceEmbedder) -> None:
+    found = choice(embedder, "Work out 15 % of 2300 and be polite", ("calculate", "345"))
+    assert found.mode == "free"
+
+
+def test_without_an_embedder_the_model_decides_alone() -> None:
+    specs, found = Offering(None, 8).offer(ScriptedEngine(), asked("2 + 2?"), SPECS, ())
+    assert (list(specs), found) == (SPECS, Choice("free"))
+
+
+def test_of_many_tools_the_likeliest_are_described_behind_the_prefix(
+    embedder: SentenceEmbedder,
+) -> None:
+    many = [*SPECS, *(ToolSpec(f"paint_{n}", "Paint a wall.", {}) for n in range(20))]
+    offering = Offering(embedder, 8)
+    history: list[BaseMessage] = [SystemMessage("s")]
+    assert offering.stable(many) == ()
+    history += offering.announce(history, "how much is 12 times 30?", many)
+    assert len(history) == 2
+    assert "calculate" in str(history[1].text)
+    history.append(HumanMessage("how much is 12 times 30?"))
+    specs, found = offering.offer(ScriptedEngine(), history, many, ())
+    assert (len(specs), found.mode, found.listed) == (OFFERED, "call", True)
+
+
+def test_what_is_announced_is_not_announced_again(embedder: SentenceEmbedder) -> None:
+    many = [*SPECS, *(ToolSpec(f"paint_{n}", "Paint a wall.", {}) for n in range(20))]
+    offering = Offering(embedder, 8)
+    history: list[BaseMessage] = [SystemMessage("s")]
+    history += offering.announce(history, "how much is 12 times 30?", many)
+    assert offering.announce(history, "how much is 12 times 30?", many) == []
+
+
+class Words:
+    """An embedder that knows two words: every text is about counting or about neither."""
+
+    def embed(self, texts: Sequence[str]) -> object:
+        import numpy as np
+
+        return np.array([[1.0, 0.0] if "count" in text else [0.0, 1.0] for text in texts])
+
+
+@tool(examples=["count them"])
+def count(upto: int) -> str:
+    """Do it up to a number."""
+    return f"up to {upto}"
+
+
+def test_a_model_made_to_call_that_only_repeats_itself_answers_instead(tmp_path: Path) -> None:
+    engine = ScriptedEngine(call("count", upto=3), call("count", upto=3), say("done"))
+    session = Session.create(tmp_path / "s.db")
+    agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
+    *events, end = agent.send("count to 3 and tell me how the count went")
+    assert isinstance(end, TurnEnded)
+    assert (end.answer, end.reason) == ("done", "answered")
+    assert sum(isinstance(event, ToolStarted) for event in events) == 1
+    assert [seen.choice.mode for seen in engine.seen] == ["call", "call", "text"]
+    session.close()

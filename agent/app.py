@@ -81,6 +81,12 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
         from agent.engines.scripted import ScriptedEngine
 
         return ScriptedEngine.from_file(Path(settings.script))
+    if settings.engine == "openai" or (settings.engine == "auto" and settings.url):
+        from agent.engines.openai import OpenAIEngine
+
+        if not settings.url:
+            raise UsageError("the openai engine needs --url, such as http://127.0.0.1:8000/v1")
+        return OpenAIEngine(settings.url, settings.model, settings.context)
     name = settings.model or default_model()
     path = catalog.resolve(name)
     from agent.engines.local import LocalEngine

@@ -51,6 +51,12 @@ HERMES = CallForm(
 """The form of Hermes, Qwen2.5, Qwen3 and others; also taught by our own prompt to the rest."""
 
 
+BOUNDS: dict[str, dict[str, Any]] = {
+    "integer": {"minimum": -(10**15), "maximum": 10**15},
+    "number": {"minimum": -1e15, "maximum": 1e15, "multipleOf": 1e-9},
+    "array": {"maxItems": 256},
+}
+"""Where a schema has none of its own."""
 OPENERS = ("<tool_call>", "```", "{", '{"', "{{", "[{", '[{"')
 """How models begin a call, whatever form they were trained on."""
 
@@ -83,7 +89,7 @@ def arguments(name: str, schema: Mapping[str, Any]) -> str:
     without a word (FINDINGS), so nothing unvalidated leaves this module.
     """
     guided = {
-        **schema,
+        **_finite(schema),
         "x-guidance": {
             "whitespace_flexible": False,
             "item_separator": ", ",
@@ -97,6 +103,24 @@ def arguments(name: str, schema: Mapping[str, Any]) -> str:
             "change the types of its parameters"
         )
     return lark
+
+
+def _finite(schema: Any) -> Any:
+    """The same schema, no number or list of which goes on for ever.
+
+    A small model may write 101325.000000… until its tokens are spent.
+    """
+    if isinstance(schema, list):
+        return [_finite(one) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    finite = {
+        key: value if key in ("enum", "const", "default", "examples") else _finite(value)
+        for key, value in schema.items()
+    }
+    kind = schema.get("type")
+    bounds = BOUNDS.get(kind, {}) if isinstance(kind, str) and "enum" not in schema else {}
+    return {**bounds, **finite}
 
 
 def _problem(lark: str) -> str | None:

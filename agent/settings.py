@@ -30,8 +30,10 @@ def home() -> Path:
 class Settings:
     model: str = ""
     """A name from `tinsmith models` or a path. Empty: the one recommended here."""
-    engine: Literal["auto", "llamacpp", "transformers", "scripted"] = "auto"
-    """auto: llamacpp for GGUF files, transformers for folders of safetensors."""
+    engine: Literal["auto", "llamacpp", "transformers", "openai", "scripted"] = "auto"
+    """auto: openai when `url` is set, llamacpp for GGUF files, transformers for folders."""
+    url: str = ""
+    """A server that speaks the OpenAI chat protocol, such as http://127.0.0.1:8000/v1."""
     script: str = ""
     """A file of replies, for engine = "scripted"."""
     device: Literal["auto", "cpu"] = "auto"

@@ -143,6 +143,32 @@ def test_a_missing_required_argument_cannot_be_written() -> None:
     assert not accepts(schema, ' {"city": "Rome"}')
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("number", "101325." + "0" * 30),
+        ("number", "1" + "0" * 30),
+        ("integer", "1" + "0" * 30),
+        ("array", "[" + "1, " * 300 + "1]"),
+    ],
+)
+def test_no_number_and_no_list_goes_on_for_ever(kind: str, text: str) -> None:
+    assert not accepts(of(kind), f' {{"value": {text}}}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("number", "-3.14159"), ("number", "7"), ("integer", "-42"), ("array", "[1.5, 2]")],
+)
+def test_ordinary_numbers_and_lists_can_be_written(kind: str, text: str) -> None:
+    assert accepts(of(kind), f' {{"value": {text}}}')
+
+
+def of(kind: str) -> dict[str, Any]:
+    value = {"type": kind} | ({"items": {"type": "number"}} if kind == "array" else {})
+    return {"type": "object", "properties": {"value": value}, "required": ["value"]}
+
+
 def test_a_schema_that_cannot_be_a_grammar_is_an_error_that_names_the_tool() -> None:
     with pytest.raises(GrammarError, match="tool 'odd'"):
         grammar.arguments("odd", {"type": "object", "properties": {"a": {"type": "banana"}}})

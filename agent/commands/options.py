@@ -8,7 +8,9 @@ from pathlib import Path
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a name from `tinsmith models`, or a path")
-    parser.add_argument("--engine", choices=["auto", "llamacpp", "transformers", "scripted"])
+    engines = ["auto", "llamacpp", "transformers", "openai", "scripted"]
+    parser.add_argument("--engine", choices=engines)
+    parser.add_argument("--url", help="of an OpenAI server, such as http://HOST:8000/v1")
     parser.add_argument("--script", metavar="FILE", help="replies for --engine scripted")
     parser.add_argument("--device", choices=["auto", "cpu"])
     parser.add_argument("--bits", type=int, choices=[4, 8, 16, 32],

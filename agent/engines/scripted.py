@@ -1,5 +1,7 @@
 """An engine that says what it is told: for tests, for tool authors, for a look at the screen.
 
+Words stand for tokens.
+
 ScriptedEngine(call("add", a=2, b=3), say("5"))
 """
 
@@ -115,9 +117,15 @@ class ScriptedEngine:
         finish = "stop"
         if line.reasoning:
             yield TextDelta(line.reasoning, "reasoning")
-        for word in re.findall(r"\s*\S+|\s+$", line.text):
+        text = line.text
+        for end in sampling.stop:
+            text = text.partition(end)[0]
+        for number, word in enumerate(re.findall(r"\s*\S+|\s+$", text)):
             if self._stopped.is_set():
                 finish = "interrupted"
+                break
+            if number == sampling.max_tokens:
+                finish = "length"
                 break
             said += word
             yield TextDelta(word)
@@ -138,7 +146,6 @@ class ScriptedEngine:
         return None
 
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
-        """Words stand for tokens."""
         return sum(len(str(message.text).split()) for message in messages)
 
     def stop(self) -> None:

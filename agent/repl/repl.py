@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import difflib
 import os
+import subprocess
 import sys
 import time
 import traceback
@@ -241,7 +242,7 @@ class Repl:
 
     def _arguments(self, command: str) -> Iterable[str]:
         if command == "model":
-            return _models_here()
+            return catalog.talking()
         return ("reload",) if command == "tools" else ()
 
     def _tool_names(self) -> Iterable[str]:
@@ -285,7 +286,7 @@ class Repl:
         if not rest:
             agent = self._loaded()
             self._screen.plain(f"{agent.engine.name}, window {agent.engine.context} tokens")
-            self._screen.plain(f"on this machine: {', '.join(_models_here()) or 'none'}")
+            self._screen.plain(f"on this machine: {', '.join(catalog.talking()) or 'none'}")
             return
         catalog.resolve(rest)
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
@@ -328,34 +329,33 @@ def _told(error: Exception) -> str:
     )
 
 
-def _models_here() -> list[str]:
-    return [one.name for one in catalog.entries().values() if one.memory and catalog.is_here(one)]
-
-
 def _have_model(settings: Settings, terminal: bool) -> None:
     """On the first run, offer the model that suits this machine."""
-    if settings.engine == "scripted":
+    if settings.engine in ("scripted", "openai") or settings.url:
         return
     name = settings.model or app.default_model()
-    if name not in catalog.entries():
-        catalog.resolve(name)
+    if Path(name).expanduser().exists():
         return
-    missing = [
-        one
-        for one in (catalog.entry(name), catalog.entry(catalog.EMBEDDER))
-        if not catalog.is_here(one)
-    ]
+    one = catalog.entry(name)
+    missing = [model for model in (name, catalog.EMBEDDER) if not catalog.is_here(model)]
     if not missing:
         return
-    size = sum(one.bytes for one in missing) / 1e9
     if not terminal:
-        raise ModelError(f"{name} is not on this machine; get it with: tinsmith models pull {name}")
-    print(f"{missing[0].title}: {size:.2f} GB to fetch, kept in {home() / 'models'}.")
+        catalog.resolve(name)  # says how to get it
+        return
+    size = sum(catalog.entry(model).bytes for model in missing) / 1e9
+    takes = f"{size:.2f} GB" if one.bytes else "its size is on its page of the hub,"
+    print(f"{one.title or name}: {takes} to fetch, kept in {home() / 'models'}.")
     answer = input("Fetch it now? [Y/n] ").strip().lower()
     if answer not in ("", "y", "yes"):
-        raise ModelError("no model; `tinsmith models` lists others, --model PATH takes a GGUF file")
-    from agent.commands.models import progress
-
-    for one in missing:
-        catalog.pull(one.name, progress())
-    print(file=sys.stderr)
+        raise ModelError(
+            "no model; `tinsmith models` lists others, --model takes a path or an id of the hub"
+        )
+    for model in missing:
+        # a process of its own, so that the one that talks never opens a connection
+        fetching = [sys.executable, "-P", "-m", "agent", "models", "pull", model]
+        if subprocess.run(fetching, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise ModelError(
+                f"{model} was not fetched; go on with: tinsmith models pull {model}; a smaller one "
+                "is among those that `tinsmith models` lists"
+            )

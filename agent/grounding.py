@@ -49,6 +49,29 @@ def keep_grounded(
     }
 
 
+def is_about_more(
+    arguments: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], said: str
+) -> bool:
+    """Whether `arguments` name something written in `said` that none of `earlier` does.
+
+    Every value must be written there: a second call for "Rome and Paris" is, one that only turns
+    a switch, swaps two values or adds an invention is not.
+    """
+    known = {str(value).casefold() for call in earlier for value in _leaves(call)}
+    new = [value for value in _leaves(arguments) if str(value).casefold() not in known]
+    named = [value for value in new if not isinstance(value, bool)]
+    return bool(named) and all(is_grounded(value, said) for value in new)
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The strings, numbers and booleans in `value`."""
+    if isinstance(value, Mapping):
+        return [leaf for part in value.values() for leaf in _leaves(part)]
+    if isinstance(value, list | tuple):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [] if value is None else [value]
+
+
 def is_grounded(value: Any, said: str) -> bool:
     """Whether `value`, or for lists and objects any part of it, is written in `said`."""
     if isinstance(value, bool):

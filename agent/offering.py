@@ -60,6 +60,9 @@ NAME_WEIGHT = 8.0
 NEXT = 0.38
 """Cosine from which a part of a request, left over after a call, is taken to want another. The
 model's own opinion says nothing there: a small one goes on calling, or never does."""
+CLEAR = 0.1
+"""Cosine by which the first part of a request must prefer one tool for the parts to be taken in
+turn. Between near twins it prefers neither, and the whole request knows better."""
 
 
 class Offering:
@@ -135,22 +138,37 @@ class Offering:
         judge = ALONE if odds is None else JOINED
         if not judge.fits(max(cosines), odds):
             return Choice("text")
+        parts = self._open_parts(specs, request, ())
+        if len({best for best, _ in parts}) > 1:
+            first = parts[0][1]
+            if len(first) == 1 or sorted(first)[-1] - sorted(first)[-2] > CLEAR:
+                cosines = first
         return Choice("call", _weights(specs, cosines))
 
     def _rest(self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
+        for best, cosines in self._open_parts(specs, request, called):
+            weights = _weights(specs, cosines)
+            # small models repeat themselves: what has served is out, unless it is meant again
+            served = {name: -math.inf for name in called if name != best}
+            return Choice("call", weights | served)
+        return Choice("free")
+
+    def _open_parts(
+        self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]
+    ) -> list[tuple[str, list[float]]]:
+        """For each part of `request` that wants a tool and none of `called` has served: the tool
+        that fits it best, and the cosine of each."""
         left = Counter(called)
+        wanted = []
         for part in _parts(request):
             cosines = self._cosines(part, specs)
             best = specs[cosines.index(max(cosines))].name
             if left[best]:
                 left[best] -= 1
             elif max(cosines) > NEXT:
-                weights = _weights(specs, cosines)
-                # small models repeat themselves: what has served is out, unless it is meant again
-                served = {name: -math.inf for name in called if name != best}
-                return Choice("call", weights | served)
-        return Choice("free")
+                wanted.append((best, cosines))
+        return wanted
 
     def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:
         assert self._embedder is not None

@@ -1,11 +1,12 @@
-"""Fit the constants of `agent/offering.py` that say when a tool fits.
+"""Fit the constants of `agent/offering.py`: when a tool fits, and which.
 
     python -m benchmarks.fit_judge --model qwen2.5-coder-0.5b --out fits-0.5b.jsonl
 
 Reads `benchmarks/fits.jsonl`, requests written for this project with tools that fit them or not.
 Two features a row: the cosine of the request with the nearest tool, and the model's own log-odds.
 Logistic regression, cross-validated; a constant for each of several thresholds, named by the share
-of the fitting requests that it loses.
+of the fitting requests that it loses. NAME_WEIGHT is the multiple of the cosine that makes the
+right tool likeliest when added to the model's log-probability of each name.
 Features are kept in --out row by row, so a run that was stopped goes on.
 """
 
@@ -24,7 +25,7 @@ from benchmarks import parts
 from tools.base import ToolSpec
 
 if TYPE_CHECKING:
-    from agent.engines.base import Engine
+    from agent.engines.local import LocalEngine
     from agent.offering import Embedder
 
 ROWS = Path(__file__).with_name("fits.jsonl")
@@ -38,6 +39,8 @@ class Case:
     request: str
     tools: tuple[ToolSpec, ...]
     fits: bool
+    tool: str
+    """The one that does; "" where none fits."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class Features:
     cosine: float
     odds: float | None
     """In nats. None: the engine has no opinion."""
+    cosines: list[float]
+    """Of each tool."""
+    opinions: list[float]
+    """The model's log-probability of each tool, in nats, where one of several is right."""
+    right: int
+    """Which it is; -1 where none fits."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,13 @@ def cases(path: Path = ROWS) -> list[Case]:
             line["request"],
             tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in line["tools"]),
             line["fits"],
+            line["tool"] or "",
         )
         for line in lines
     ]
 
 
-def features(case: Case, row: int, engine: Engine | None, embedder: Embedder) -> Features:
+def features(case: Case, row: int, engine: LocalEngine | None, embedder: Embedder) -> Features:
     """As `Offering` computes them."""
     from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -87,12 +97,43 @@ def features(case: Case, row: int, engine: Engine | None, embedder: Embedder) ->
     said = embedder.embed(
         [case.request, *(f"{tool.name}: {tool.description}" for tool in case.tools)]
     )
-    cosine = float((said[1:] @ said[0]).max())
+    cosines = (said[1:] @ said[0]).tolist()
+    names = [tool.name for tool in case.tools]
+    right = names.index(case.tool) if case.fits else -1
     if engine is None:
-        return Features(row, "", case.fits, cosine, None)
+        return Features(row, "", case.fits, max(cosines), None, cosines, [], right)
     messages = [SystemMessage(render("system")), HumanMessage(case.request)]
     odds = engine.fits(messages, case.tools)
-    return Features(row, engine.name, case.fits, cosine, odds)
+    opinions = engine.opinions(messages, case.tools) if case.fits and len(names) > 1 else []
+    return Features(row, engine.name, case.fits, max(cosines), odds, cosines, opinions, right)
+
+
+def name_weight(rows: Sequence[Features]) -> tuple[float, dict[str, float]]:
+    """The likeliest weight of the cosine, and the share of right names by each way to choose."""
+    import numpy as np
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+    from scipy.special import log_softmax  # type: ignore[import-untyped]
+
+    asked = [row for row in rows if row.opinions]
+
+    def loss(weight: float) -> float:
+        chances = (
+            log_softmax(np.add(row.opinions, np.multiply(row.cosines, weight)))[row.right]
+            for row in asked
+        )
+        return -float(np.mean(list(chances)))
+
+    best = float(minimize_scalar(loss, bounds=(0.0, 200.0), method="bounded").x)
+
+    def share(opinion: float, cosine: float) -> float:
+        right = [
+            int(np.argmax(np.multiply(row.opinions, opinion) + np.multiply(row.cosines, cosine)))
+            == row.right
+            for row in asked
+        ]
+        return float(np.mean(right))
+
+    return best, {"model": share(1, 0), "cosine": share(0, 1), "both": share(1, best)}
 
 
 def fit(rows: Sequence[Features], with_odds: bool) -> Fit:
@@ -133,9 +174,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _report("ALONE", fit(rows, with_odds=False))
     if engine is not None:
         _report("JOINED", fit(rows, with_odds=True))
+        weight, shares = name_weight(rows)
+        told = ", ".join(f"{who} {share:.1%}" for who, share in shares.items())
+        print(f"NAME_WEIGHT = {weight:.1f}  # right tool: {told}")
 
 
-def _collect(wanted: Sequence[Case], engine: Engine | None, out: Path | None) -> list[Features]:
+def _collect(
+    wanted: Sequence[Case], engine: LocalEngine | None, out: Path | None
+) -> list[Features]:
     name = engine.name if engine else ""
     found = {}
     for line in parts.lines(out):

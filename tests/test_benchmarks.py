@@ -257,7 +257,10 @@ def test_a_row_names_the_tool_exactly_when_one_fits() -> None:
 
 
 def some_features(fits: bool, values: Sequence[float]) -> list[fit_judge.Features]:
-    return [fit_judge.Features(row, "m", fits, value, -value) for row, value in enumerate(values)]
+    return [
+        fit_judge.Features(row, "m", fits, value, -value, [value], [], 0 if fits else -1)
+        for row, value in enumerate(values)
+    ]
 
 
 def test_a_threshold_loses_the_share_that_it_names() -> None:

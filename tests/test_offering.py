@@ -77,6 +77,12 @@ def test_a_part_of_the_request_that_is_left_wants_another_call(embedder: Sentenc
     assert found.weights["calculate"] == -math.inf
 
 
+def test_the_parts_of_a_request_are_taken_in_their_order(embedder: SentenceEmbedder) -> None:
+    request_ = "What is 37 * 91 - 4, and which files here mention it?"
+    assert best(choice(embedder, request_)) == "calculate"
+    assert best(choice(embedder, request_, ("calculate", "3363"))) == "search_files"
+
+
 def test_a_request_that_was_served_wants_no_other_call(embedder: SentenceEmbedder) -> None:
     found = choice(embedder, "Work out 15 % of 2300 and be polite", ("calculate", "345"))
     assert found.mode == "free"

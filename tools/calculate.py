@@ -27,6 +27,8 @@ NAMES = {"pi": math.pi, "e": math.e, "tau": math.tau}
 @tool(
     examples=[
         "what is 12 plus 30?",
+        "what is 58 * 7 - 3?",
+        "how much is 1200 / 16?",
         "multiply 4.5 by 19 and take away 3",
         "17 % of 230",
         "square root of 2",

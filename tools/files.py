@@ -103,8 +103,11 @@ class Files:
     @tool(
         examples=[
             "which files here mention budget?",
+            "which of these files mention it?",
             "find where parse_date is used",
+            "in which files does the word apple occur?",
             "search for TODO in the python files",
+            "does any file contain a password?",
             "is there anything about Berlin in here?",
         ]
     )

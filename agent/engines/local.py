@@ -19,7 +19,7 @@ from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
-from agent.grounding import is_grounded
+from agent.grounding import is_about_more
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
@@ -158,6 +158,12 @@ class LocalEngine:
         share = min(max(begun, 1e-6), 1 - 1e-6)
         return math.log(share / (1 - share))
 
+    def opinions(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> list[float]:
+        """Log-probability of each tool given that one of them is called, in nats."""
+        ids = self._transcript.encode(self._template.render(messages, tools))
+        self._refuse_overflow(len(ids))
+        return self._opinions(ids, tools)
+
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         return len(self._transcript.encode(self._template.render(messages, tools)))
 
@@ -252,8 +258,9 @@ class LocalEngine:
     ) -> tuple[list[dict[str, Any]], Finish]:
         """One call, and more as long as the model goes on.
 
-        A small model that was made to call goes on with every tool there is. So then only calls of
-        the same tool follow, with values that the conversation contains.
+        A small model that was made to call goes on with every tool there is, and with every turn
+        of its arguments. So then only calls of the same tool follow, and each must be about
+        something that the conversation names and no earlier one was about.
         """
         said = "\n".join(str(message.text) for message in messages if message.type != "system")
         calls: list[dict[str, Any]] = []
@@ -264,10 +271,9 @@ class LocalEngine:
             arguments, finish = self._arguments(draft, tool, sampling)
             if arguments is None:
                 return calls, finish
-            repeated = any(c["name"] == tool.name and c["args"] == arguments for c in calls)
-            grounded = all(is_grounded(value, said) for value in arguments.values())
-            invented = choice.mode == "call" and not grounded
-            if calls and (repeated or invented):
+            made = [call["args"] for call in calls if call["name"] == tool.name]
+            invented = choice.mode == "call" and not is_about_more(arguments, made, said)
+            if calls and (arguments in made or invented):
                 return calls, "stop"
             calls.append(
                 {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
@@ -284,12 +290,15 @@ class LocalEngine:
     ) -> ToolSpec:
         if len(tools) == 1:
             return tools[0]
-        names = [f"{self._form.open}{tool.name}{self._form.middle}" for tool in tools]
-        scores = self._scores(draft.ids, [self._model.encode(name) for name in names])
         weighted = [
-            score + weights.get(tool.name, 0.0) for score, tool in zip(scores, tools, strict=True)
+            opinion + weights.get(tool.name, 0.0)
+            for opinion, tool in zip(self._opinions(draft.ids, tools), tools, strict=True)
         ]
         return tools[weighted.index(max(weighted))]
+
+    def _opinions(self, prompt: list[int], tools: Sequence[ToolSpec]) -> list[float]:
+        names = [f"{self._form.open}{tool.name}{self._form.middle}" for tool in tools]
+        return self._scores(prompt, [self._model.encode(name) for name in names])
 
     def _scores(self, prompt: list[int], paths: list[list[int]]) -> list[float]:
         """Log-probability of each path given that it is one of them, in nats.

@@ -55,12 +55,23 @@ def is_about_more(
     """Whether `arguments` name something written in `said` that none of `earlier` does.
 
     Every value must be written there: a second call for "Rome and Paris" is, one that only turns
-    a switch, swaps two values or adds an invention is not.
+    a switch, swaps two values, spins a value out or adds an invention is not.
     """
     known = {str(value).casefold() for call in earlier for value in _leaves(call)}
     new = [value for value in _leaves(arguments) if str(value).casefold() not in known]
     named = [value for value in new if not isinstance(value, bool)]
-    return bool(named) and all(is_grounded(value, said) for value in new)
+    spun = any(
+        _contains(value.casefold(), other) or _contains(other, value.casefold())
+        for value in named
+        if isinstance(value, str)
+        for other in known
+    )
+    return bool(named) and not spun and all(is_grounded(value, said) for value in new)
+
+
+def _contains(text: str, part: str) -> bool:
+    """Whether `part` stands in `text` as whole words."""
+    return bool(part) and re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text) is not None
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -40,8 +40,8 @@ def convert(source: Path, target: Path, say: Say = lambda stage: None) -> Path:
         model.hf_quantizer = None  # else the folder would claim to be quantised still
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
-        say("writing")
         unfinished.mkdir(parents=True)
+        say("writing")
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         sync_folder(unfinished)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from agent import grammar
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
+from agent.engines.thinking import CLOSE, OPEN
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
 from agent.grounding import is_grounded
@@ -96,7 +97,7 @@ class LocalEngine:
         self._template = ChatTemplate(model.chat_template, self._form, model.bos, model.eos)
         self._transcript = _Transcript(model)
         self._openers = sorted({model.encode(text)[0] for text in grammar.OPENERS})
-        self._think = "<think>" if len(model.encode("<think>")) == 1 else None
+        self._can_think = len(model.encode(OPEN)) == len(model.encode(CLOSE)) == 1
         self._stopped = threading.Event()
 
     @property
@@ -120,6 +121,7 @@ class LocalEngine:
         finish = yield from self._reason(draft, sampling)
         content, cut = "", False
         calls: list[dict[str, Any]] = []
+        reasoning = draft.reasoning.strip()
         if finish == "stop":
             if tools and self._wants_call(draft, choice):
                 calls, finish = self._calls(draft, tools, sampling, choice, messages)
@@ -131,7 +133,7 @@ class LocalEngine:
         return AIMessage(
             content=content,
             tool_calls=calls,
-            additional_kwargs={"reasoning": draft.reasoning} if draft.reasoning else {},
+            additional_kwargs={"reasoning": reasoning} if reasoning else {},
             response_metadata={"finish": finish, "cut_call": cut, "model_name": self.name},
         )
 
@@ -150,10 +152,13 @@ class LocalEngine:
         """How the reply would begin: as a call, in whatever form the model knows, or as prose.
 
         It costs no token that the reply does not need, and separates better than asking the model
-        (`benchmarks/README.md`).
+        (`benchmarks/README.md`). None for a model that thinks first: its replies all begin alike.
         """
-        ids = self._transcript.encode(self._template.render(messages, tools))
+        rendered = self._template.render(messages, tools)
+        ids = self._transcript.encode(rendered)
         self._refuse_overflow(len(ids))
+        if self._thinks(_Draft(rendered, ids)):
+            return None
         begun = sum(map(math.exp, self._model.logprobs(ids, self._openers)))
         share = min(max(begun, 1e-6), 1 - 1e-6)
         return math.log(share / (1 - share))
@@ -178,34 +183,52 @@ class LocalEngine:
 
     def _reason(self, draft: _Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
         """What a reasoning model thinks before it answers, into `draft.reasoning`."""
-        if self._think is None:
+        if not self._thinks(draft):
             return "stop"
-        opened = draft.text.rstrip().endswith(self._think)
-        token = self._model.encode(self._think)[0]
-        if not opened and self._model.logprobs(draft.ids, [token])[0] < math.log(0.5):
-            return "stop"
-        if not opened:
-            draft.add(self._think, [token])
+        if not draft.text.rstrip().endswith(OPEN):
+            draft.add(OPEN, self._model.encode(OPEN))
         limit = self._room(draft, sampling)
         stream = self._model.generate(
             draft.ids, grammar.reasoning(self._model.encode), sampling, limit
         )
-        close = "</think>"
-        finish: Finish = "interrupted"
+        close = self._model.encode(CLOSE)[0]
         while True:
             try:
                 piece = next(stream)
             except StopIteration as end:
-                finish = end.value
-                break
-            if piece.text:
-                draft.add(piece.text, piece.tokens)
-            if piece.text == close:
+                finish: Finish = end.value
+                return finish
+            text = piece.text.removesuffix(CLOSE)  # of a control token llama.cpp gives no text
+            if close in piece.tokens:
+                draft.add(text + CLOSE, piece.tokens)
+            elif text:
+                draft.add(text, piece.tokens)
+            if text:
+                draft.reasoning += text
+                yield TextDelta(text, "reasoning")
+            if close in piece.tokens:
                 stream.close()
+                self._pass_blank(draft)
                 return "stop"
-            draft.reasoning += piece.text
-            yield TextDelta(piece.text, "reasoning")
-        return finish
+
+    def _thinks(self, draft: _Draft) -> bool:
+        """Whether the reply begins with a thought: the template opens one, or the model would."""
+        if not self._can_think:
+            return False
+        if draft.text.rstrip().endswith(OPEN):
+            return True
+        return self._model.logprobs(draft.ids, self._model.encode(OPEN))[0] >= math.log(0.5)
+
+    def _pass_blank(self, draft: _Draft) -> None:
+        """Take the blank lines that the model puts behind its thought.
+
+        They are no part of the answer, and a call begins behind them.
+        """
+        for blank in ("\n\n", "\n"):
+            ids = self._model.encode(blank)
+            if len(ids) == 1 and self._model.logprobs(draft.ids, ids)[0] > math.log(0.5):
+                draft.add(blank, ids)
+                return
 
     def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
         if choice.mode != "free":

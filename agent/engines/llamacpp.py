@@ -13,12 +13,12 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.engines.base import Sampling
-from agent.engines.local import Finish, Piece
+from agent.engines.local import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Usage
 
@@ -118,16 +118,19 @@ class LlamaModel:
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
         """As in the protocol; a token that is not among the `TOP` likeliest gets their least."""
-        answer = self._post(
-            "/completion",
-            {
-                "prompt": list(prompt),
-                "n_predict": 1,
-                "n_probs": TOP,
-                "cache_prompt": True,
-                "temperature": 0.0,
-            },
-        )
+        self._interrupted.clear()
+        request = {
+            "prompt": list(prompt),
+            "n_predict": 1,
+            "n_probs": TOP,
+            "cache_prompt": True,
+            "temperature": 0.0,
+        }
+        with self._interruptible() as connection:
+            answer = json.loads(self._send(connection, "/completion", request).read())
+        if self._interrupted.is_set():
+            raise Stopped
+        _raise_for(answer)
         self.usage += _usage(answer["timings"] | {"predicted_n": 0})
         top = {
             entry["id"]: float(entry["logprob"])
@@ -148,8 +151,7 @@ class LlamaModel:
 
     def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The server-sent events of a completion. Ends early when interrupted or closed."""
-        self._connection = connection = http.client.HTTPConnection(*self._address)
-        try:
+        with self._interruptible() as connection:
             response = self._send(connection, "/completion", request)
             if response.status != http.client.OK:
                 _raise_for(json.loads(response.read()))
@@ -160,7 +162,14 @@ class LlamaModel:
                     part = json.loads(line[6:])
                     _raise_for(part)
                     yield part
-        except (OSError, http.client.HTTPException):
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection that `interrupt` breaks, without an error."""
+        self._connection = connection = http.client.HTTPConnection(*self._address)
+        try:
+            yield connection
+        except (OSError, ValueError, http.client.HTTPException):
             if not self._interrupted.is_set():
                 raise
         finally:

@@ -12,6 +12,7 @@ import math
 import secrets
 import threading
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from agent import grammar
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tools.base import ToolSpec
 
 Finish = Literal["stop", "length", "interrupted"]
+
+
+class Stopped(Exception):
+    """A question to the model was broken off, because its reply is no longer wanted."""
 
 
 class Piece(NamedTuple):
@@ -76,11 +81,14 @@ class TokenModel(Protocol):
         ...
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
-        """Log-probability, in nats, of each of `tokens` as the one after `prompt`."""
+        """Log-probability, in nats, of each of `tokens` as the one after `prompt`.
+
+        Raises Stopped when interrupted.
+        """
         ...
 
     def interrupt(self) -> None:
-        """From any thread: end the `generate` under way within one token ("interrupted")."""
+        """From any thread: end what is under way within one token or one chunk of the prompt."""
         ...
 
     def close(self) -> None: ...
@@ -118,18 +126,21 @@ class LocalEngine:
         rendered = self._template.render(messages, () if choice.listed else tools)
         draft = _Draft(rendered, self._transcript.encode(rendered))
         self._refuse_overflow(len(draft.ids))
-        finish = yield from self._reason(draft, sampling)
         content, cut = "", False
         calls: list[dict[str, Any]] = []
-        reasoning = draft.reasoning.strip()
-        if finish == "stop":
-            if tools and self._wants_call(draft, choice):
-                calls, finish = self._calls(draft, tools, sampling, choice, messages)
-                cut = finish == "length" and not calls
-            else:
-                rules = grammar.text(self._form, self._model.encode, bool(tools))
-                content, finish = yield from self._text(draft, rules, sampling)
+        try:
+            finish = yield from self._reason(draft, sampling)
+            if finish == "stop":
+                if tools and self._wants_call(draft, choice):
+                    calls, finish = self._calls(draft, tools, sampling, choice, messages)
+                    cut = finish == "length" and not calls
+                else:
+                    rules = grammar.text(self._form, self._model.encode, bool(tools))
+                    content, finish = yield from self._text(draft, rules, sampling)
+        except Stopped:
+            finish = "interrupted"
         self._transcript.keep(draft.text, draft.ids)
+        reasoning = draft.reasoning.strip()
         return AIMessage(
             content=content,
             tool_calls=calls,
@@ -157,9 +168,13 @@ class LocalEngine:
         rendered = self._template.render(messages, tools)
         ids = self._transcript.encode(rendered)
         self._refuse_overflow(len(ids))
-        if self._thinks(_Draft(rendered, ids)):
+        self._stopped.clear()
+        try:
+            if self._thinks(_Draft(rendered, ids)):
+                return None
+            begun = sum(map(math.exp, self._odds(ids, self._openers)))
+        except Stopped:
             return None
-        begun = sum(map(math.exp, self._model.logprobs(ids, self._openers)))
         share = min(max(begun, 1e-6), 1 - 1e-6)
         return math.log(share / (1 - share))
 
@@ -188,9 +203,7 @@ class LocalEngine:
         if not draft.text.rstrip().endswith(OPEN):
             draft.add(OPEN, self._model.encode(OPEN))
         limit = self._room(draft, sampling)
-        stream = self._model.generate(
-            draft.ids, grammar.reasoning(self._model.encode), sampling, limit
-        )
+        stream = self._continue(draft.ids, grammar.reasoning(self._model.encode), sampling, limit)
         close = self._model.encode(CLOSE)[0]
         while True:
             try:
@@ -217,7 +230,7 @@ class LocalEngine:
             return False
         if draft.text.rstrip().endswith(OPEN):
             return True
-        return self._model.logprobs(draft.ids, self._model.encode(OPEN))[0] >= math.log(0.5)
+        return self._odds(draft.ids, self._model.encode(OPEN))[0] >= math.log(0.5)
 
     def _pass_blank(self, draft: _Draft) -> None:
         """Take the blank lines that the model puts behind its thought.
@@ -226,15 +239,38 @@ class LocalEngine:
         """
         for blank in ("\n\n", "\n"):
             ids = self._model.encode(blank)
-            if len(ids) == 1 and self._model.logprobs(draft.ids, ids)[0] > math.log(0.5):
+            if len(ids) == 1 and self._odds(draft.ids, ids)[0] > math.log(0.5):
                 draft.add(blank, ids)
                 return
+
+    def _continue(
+        self, ids: list[int], rules: str, sampling: Sampling, limit: int
+    ) -> Generator[Piece, None, Finish]:
+        """The model's `generate`; a stop that came before it began counts as well."""
+        if self._stopped.is_set():
+            return "interrupted"
+        with closing(self._model.generate(ids, rules, sampling, limit)) as stream:
+            while True:
+                try:
+                    piece = next(stream)
+                except StopIteration as end:
+                    finish: Finish = end.value
+                    return finish
+                yield piece
+                if self._stopped.is_set():
+                    return "interrupted"
+
+    def _odds(self, ids: list[int], tokens: Sequence[int]) -> list[float]:
+        """The model's `logprobs`. Raises Stopped."""
+        if self._stopped.is_set():
+            raise Stopped
+        return self._model.logprobs(ids, tokens)
 
     def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
         if choice.mode != "free":
             return choice.mode == "call"
         token = self._model.encode(self._form.open)[0]
-        return self._model.logprobs(draft.ids, [token])[0] > math.log(0.5)
+        return self._odds(draft.ids, [token])[0] > math.log(0.5)
 
     def _text(
         self, draft: _Draft, rules: str, sampling: Sampling
@@ -243,7 +279,7 @@ class LocalEngine:
         given = 0
         held = max((len(stop) for stop in sampling.stop), default=1) - 1
         limit = self._room(draft, sampling)
-        stream = self._model.generate(draft.ids, rules, sampling, limit)
+        stream = self._continue(draft.ids, rules, sampling, limit)
         while True:
             try:
                 piece = next(stream)
@@ -329,7 +365,7 @@ class LocalEngine:
             for index in group:
                 children.setdefault(paths[index][depth], []).append(index)
             if len(children) > 1:
-                odds = self._model.logprobs(prompt + paths[group[0]][:depth], list(children))
+                odds = self._odds(prompt + paths[group[0]][:depth], list(children))
                 total = math.log(sum(map(math.exp, odds)))
                 for odd, child in zip(odds, children.values(), strict=True):
                     for index in child:
@@ -346,7 +382,7 @@ class LocalEngine:
         written = ""
         limit = self._room(draft, sampling)
         rules = grammar.arguments(tool.name, tool.parameters)
-        stream = self._model.generate(draft.ids, rules, sampling, limit)
+        stream = self._continue(draft.ids, rules, sampling, limit)
         while True:
             try:
                 piece = next(stream)
@@ -372,7 +408,7 @@ class LocalEngine:
     def _goes_on(self, draft: _Draft) -> bool:
         again = self._model.encode(self._form.again + self._form.marker)[0]
         ends = sorted(self._model.end_tokens)
-        odds = self._model.logprobs(draft.ids, [again, *ends])
+        odds = self._odds(draft.ids, [again, *ends])
         return odds[0] > max(odds[1:])
 
     def _room(self, draft: _Draft, sampling: Sampling) -> int:

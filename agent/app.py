@@ -47,13 +47,18 @@ def build(
     approve: Approver = deny,
     tell: Tell = lambda line: None,
 ) -> Agent:
-    """An agent with its model loaded; `tell` hears what it needs, before it is loaded.
+    """An agent with its model loaded; `tell` hears beforehand what it needs and what is missing.
 
     Raises ModelError, DoesNotFit, EngineError, UsageError.
     """
     os.environ.update(QUIET)
     with ThreadPoolExecutor(1) as beside:
         embedder = beside.submit(load_embedder)  # importing torch and loading a GGUF go together
+        if not catalog.is_here(catalog.EMBEDDER) and settings.engine != "scripted":
+            tell(
+                f"without the embedder {catalog.EMBEDDER} nothing judges which tool fits; "
+                f"get it with: tinsmith models pull {catalog.EMBEDDER}"
+            )
         engine = load_engine(settings, tell)
         offering = Offering(embedder.result(), settings.offer_all)
     return Agent(
@@ -134,6 +139,15 @@ def _free_on_gpu() -> int:
     if not torch.cuda.is_available():
         return 0
     return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in range(torch.cuda.device_count()))
+
+
+def called(settings: Settings) -> str:
+    """What the user calls the model that these settings name; nothing is loaded."""
+    if settings.engine == "scripted":
+        return "scripted"
+    if settings.engine == "openai" or (settings.engine == "auto" and settings.url):
+        return settings.model or settings.url
+    return Path(settings.model).name if settings.model else default_model()
 
 
 def default_model() -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import ModelError
 from agent.files import sync_folder
 
+Say = Callable[[str], None]
 
-def convert(source: Path, target: Path) -> Path:
+
+def convert(source: Path, target: Path, say: Say = lambda stage: None) -> Path:
     """Write `source` as a folder of safetensors, 16 bits, with its tokenizer. Gives `target`.
 
-    The folder appears when it is whole. Raises ModelError.
+    The folder appears when it is whole. `say` hears what is being done. Raises ModelError.
     """
+    say("importing")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -27,7 +31,9 @@ def convert(source: Path, target: Path) -> Path:
     unfinished = target.with_name(f".{target.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
+        say("reading the vocabulary")
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        say("reading the weights")
         model = AutoModelForCausalLM.from_pretrained(
             source.parent, gguf_file=source.name, dtype=torch.bfloat16
         )
@@ -35,6 +41,7 @@ def convert(source: Path, target: Path) -> Path:
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
         unfinished.mkdir(parents=True)
+        say("writing")
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         sync_folder(unfinished)

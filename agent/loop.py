@@ -140,6 +140,9 @@ class Agent:
             specs, choice = self._offering.offer(
                 self.engine, self._prompt(), self.specs(), turn.called
             )
+            if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
+                turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
+                return
             if turn.steps >= self._limits.steps and turn.called:
                 choice = replace(choice, mode="text")
             message = yield from self._ask(turn, specs, choice)

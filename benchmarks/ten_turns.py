@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
-from agent.engines.local import LocalEngine, TokenModel
+from agent.engines.local import Finish, LocalEngine, Piece, TokenModel
 from agent.events import ToolFinished, TurnEnded, Usage
 from agent.loop import Agent
 from agent.offering import Offering
@@ -49,9 +49,17 @@ class Metered:
     def __init__(self, model: TokenModel) -> None:
         self._model = model
         self._before = Usage()
+        self.unread = 0
+        """Last tokens of continuations: drawn, but only the next prompt takes them through."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+    def generate(
+        self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
+    ) -> Generator[Piece, None, Finish]:
+        self.unread += max_tokens > 0
+        return (yield from self._model.generate(prompt, grammar, sampling, max_tokens))
 
     @property
     def usage(self) -> Usage:
@@ -92,7 +100,7 @@ def measure(model: TokenModel, embedder: Embedder | None, turns: int) -> list[Tu
         agent.warm()
         length = _length(engine, agent, session.messages)
         for article in GOODS[:turns]:
-            before = metered.total
+            before, unread = metered.total, metered.unread
             known = len(session.messages)
             events = list(agent.send(f"How many {article} do we have in stock?"))
             end = events[-1]
@@ -114,7 +122,8 @@ def measure(model: TokenModel, embedder: Embedder | None, turns: int) -> list[Tu
                     processed=spent.prefilled
                     - before.prefilled
                     + spent.generated
-                    - before.generated,
+                    - before.generated
+                    - (metered.unread - unread),
                     uncached=sum(prompts) + written,
                     largest=max(prompts),
                 )

@@ -99,6 +99,40 @@ def test_a_model_that_is_no_gguf_file_is_a_clear_error(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_ask_says_on_stderr_what_the_model_needs_before_it_is_loaded(smollm: Path) -> None:
+    tinsmith("config", "set", "max_tokens", "4")
+    done = tinsmith("ask", "--json", "--model", str(smollm), "--context", "2048", "hi")
+    embedder, needs, *_ = done.stderr.splitlines()
+    assert "GB of weights" in needs
+    assert "for 2048 tokens" in needs
+    assert "tinsmith models pull all-minilm-l6-v2" in embedder
+    assert json.loads(done.stdout)["model"] == smollm.stem
+
+
+def test_chat_says_what_the_model_needs_before_it_is_loaded(smollm: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "agent", "chat", "--model", str(smollm), "--context", "2048"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL}, timeout=60, encoding="utf-8",
+        dimensions=(24, 300),
+    )  # fmt: skip
+    child.expect("tinsmith models pull all-minilm-l6-v2")
+    child.expect("GB of weights.*for 2048 tokens")
+    child.close(force=True)
+
+
+def test_converting_shows_a_line_and_an_interrupt_exits_with_130(smollm: Path, state: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "agent", "models", "convert", str(smollm)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL}, timeout=60, encoding="utf-8",
+    )  # fmt: skip
+    child.expect(r"converting .* \(reading the vocabulary\) \d+ s")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert not list(state.glob("models/*"))
+
+
 def test_config_is_written_shown_and_refuses_unknown_keys() -> None:
     assert tinsmith("config", "set", "temperature", "0.7").returncode == 0
     assert "0.7" in tinsmith("config").stdout

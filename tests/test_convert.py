@@ -20,6 +20,21 @@ def test_converting_twice_is_refused(smollm: Path, smollm_folder: Path) -> None:
         convert(smollm, smollm_folder)
 
 
+def test_an_interrupt_leaves_nothing_half_there(smollm: Path, tmp_path: Path) -> None:
+    stages = []
+
+    def say(stage: str) -> None:
+        stages.append(stage)
+        if stage == "writing":
+            assert list((tmp_path / "models").glob("*"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(smollm, tmp_path / "models" / "smollm-hf", say)
+    assert stages == ["importing", "reading the vocabulary", "reading the weights", "writing"]
+    assert not list((tmp_path / "models").glob("*"))
+
+
 def test_a_damaged_file_leaves_nothing_half_there(smollm: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(smollm.read_bytes()[: 1 << 20])

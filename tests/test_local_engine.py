@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
 from agent.errors import WindowFull
 from agent.prompts import render
+from tests.speaker import Speaker
 from tools.base import ToolSpec, spec
 
 SHORT = Sampling(max_tokens=24)
@@ -151,7 +152,8 @@ def test_stop_from_another_thread_ends_a_reply_and_the_next_works(small: LocalEn
             break
     thread.join()
     assert message.response_metadata["finish"] == "interrupted"
-    assert rest < 20
+    assert rest == 0
+    assert small.usage.generated < 10
     assert reply(small, talk("Hi"))[0]
 
 
@@ -162,6 +164,56 @@ def test_a_stop_string_ends_the_reply_before_it(small: LocalEngine) -> None:
         small, talk("Count from one to ten in words."), (), Sampling(max_tokens=24, stop=(word,))
     )
     assert streamed == str(message.text) == whole[: whole.index(word)]
+
+
+def test_a_stop_string_is_seen_across_pieces_and_its_beginning_alone_is_given() -> None:
+    engine = LocalEngine("speaker", Speaker("one END two EN"))
+    assert reply(engine, talk("Go."), (), Sampling(stop=("END",)))[0] == "one "
+    assert reply(engine, talk("Go."), (), Sampling(stop=("ENDS",)))[0] == "one END two EN"
+
+
+class Impatient(LlamaModel):
+    """Is interrupted as soon as it has read a part of a prompt."""
+
+    impatient = True
+
+    def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
+        for part in super()._stream(request):
+            if self.impatient and "prompt_progress" in part:
+                self.interrupt()
+            yield part
+
+
+def test_a_prompt_is_interrupted_in_the_middle_and_what_was_read_is_counted(smollm: Path) -> None:
+    model = Impatient(smollm, 2048)
+    engine = LocalEngine("smollm", model)
+    question = talk("A long story: " + "the sea and the wind " * 250)
+    engine.warm(question)
+    whole = engine.count_tokens(question)
+    assert engine.usage.prefilled < whole
+    assert reply(engine, question)[1].response_metadata["finish"] == "interrupted"
+    model.impatient = False
+    assert reply(engine, question)[1].response_metadata["finish"] in ("stop", "length")
+    assert engine.usage.cached + engine.usage.prefilled == pytest.approx(whole, abs=2)
+    engine.close()
+
+
+class Asked(Speaker):
+    """Is stopped when it is asked something, as when Ctrl-C comes between two steps of a reply."""
+
+    engine: LocalEngine
+
+    def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
+        self.engine.stop()
+        return super().logprobs(prompt, tokens)
+
+
+def test_a_stop_between_two_steps_of_a_reply_is_not_lost() -> None:
+    model = Asked("Four.")
+    engine = model.engine = LocalEngine("speaker", model)
+    streamed, message = reply(engine, talk("2 + 2?"), [CLOCK])
+    assert (streamed, message.response_metadata["finish"]) == ("", "interrupted")
+    assert model.prompts == []
 
 
 def test_the_same_seed_gives_the_same_text(small: LocalEngine) -> None:

@@ -16,12 +16,14 @@ from langchain_core.tools import BaseTool
 
 from agent.approval import Approval, Approver, allow, deny
 from agent.engines.base import Sampling
+from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Event, Notice, ToolFinished, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory.sessions import Session
 from agent.offering import Offering
+from tests.speaker import Speaker
 from tools.base import ToolError, tool
 
 
@@ -89,6 +91,18 @@ def test_a_call_is_run_and_its_result_is_read_before_the_answer() -> None:
 def test_calls_that_only_read_run_side_by_side() -> None:
     agent, _ = agent_of(calls(call("slow", seconds=0.1), call("add", a=1, b=1)), say("ok"))
     assert [one.ok for one in finished(turn(agent))] == [True, True]
+
+
+def test_memory_that_runs_out_in_a_reply_ends_the_turn_and_the_talk_goes_on() -> None:
+    model = Speaker("It is five.", "Five, as I said.", fails_after=6)
+    session = Session.create(":memory:")
+    agent = Agent(LocalEngine("speaker", model), {}, session, Offering(None, 8))
+    events = turn(agent, "2 + 3?")
+    assert ended(events).reason == "failed"
+    assert [e.text for e in events if isinstance(e, Notice)] == ["the memory is too small"]
+    assert [message.text for message in session.messages] == ["2 + 3?", "It is "]
+    assert ended(turn(agent, "Sure?")).answer == "Five, as I said."
+    assert "It is <|im_end|>" in model.prompts[-1]
 
 
 def test_a_tool_error_reaches_the_model_and_no_notice_the_user() -> None:

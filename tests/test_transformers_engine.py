@@ -14,8 +14,8 @@ import torch
 from agent import grammar
 from agent.engines.base import Sampling
 from agent.engines.llamacpp import LlamaModel
-from agent.engines.local import Finish, Piece
-from agent.engines.transformers import SMALL_CHUNK, TransformersModel
+from agent.engines.local import Finish, Piece, Stopped
+from agent.engines.transformers import PREFILL_CHUNK, SMALL_CHUNK, TransformersModel
 from agent.errors import EngineError, OutOfMemory
 from agent.estimate import Bits, estimate
 from agent.events import Usage
@@ -94,6 +94,35 @@ def test_the_seed_decides_what_is_drawn(model: TransformersModel) -> None:
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(temperature=0.7, seed=5),
+        Sampling(temperature=1.3, top_k=20, seed=5),
+        Sampling(temperature=1.3, top_p=0.8, seed=5),
+        Sampling(temperature=1.3, min_p=0.05, seed=5),
+        Sampling(temperature=1.5, top_k=40, top_p=0.9, min_p=0.02, repetition_penalty=1.2, seed=5),
+    ],
+    ids=["temperature", "top_k", "top_p", "min_p", "all"],
+)
+def test_drawing_equals_generate_with_the_same_seed(
+    model: TransformersModel, sampling: Sampling
+) -> None:
+    ids = model.encode(PROMPT)
+    torch.manual_seed(5)
+    said = model.module.generate(
+        torch.tensor([ids]),
+        max_new_tokens=16,
+        do_sample=True,
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
+        min_p=sampling.min_p or None,
+        repetition_penalty=sampling.repetition_penalty,
+    )[0].tolist()[len(ids) :]
+    assert drain(model.generate(ids, None, sampling, 16))[0] == said
 
 
 def test_a_repetition_penalty_changes_a_text_that_repeats(model: TransformersModel) -> None:
@@ -180,6 +209,23 @@ def test_an_interrupt_ends_within_one_token_and_the_next_reply_is_whole(
     stopper.join()
     assert drain(stream) == ([], "", "interrupted")
     assert drain(model.generate(ids, None, Sampling(), 50))[0][: len(first.tokens)] == first.tokens
+
+
+def test_a_prompt_is_interrupted_between_two_chunks_and_goes_on_there(
+    model: TransformersModel,
+) -> None:
+    ids = model.encode(PROMPT * 80)
+    assert 2 * PREFILL_CHUNK < len(ids) < model.context
+    seen, counting = forwards(model)
+    stopping = model.module.register_forward_hook(lambda *_: model.interrupt())
+    assert drain(model.generate(ids, None, Sampling(), 5)) == ([], "", "interrupted")
+    with pytest.raises(Stopped):
+        model.logprobs(ids, [1])
+    stopping.remove()
+    assert seen == [PREFILL_CHUNK] * 2
+    model.logprobs(ids, [1])
+    counting.remove()
+    assert sum(seen) == len(ids)
 
 
 def test_out_of_memory_is_tried_again_in_smaller_pieces(model: TransformersModel) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from agent.commands import options
+from agent.commands.waiting import waiting
 from agent.errors import TinsmithError, UsageError
 
 CODES = {"interrupted": 130, "failed": 1}
@@ -64,7 +65,8 @@ def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
     for problem in box.problems:
         print(f"tinsmith: {problem}", file=sys.stderr)
     session = Session.create(home() / "sessions.db")
-    agent = app.build(settings, session, box, allow(args.approve.split(",")))
+    with waiting(f"loading {app.called(settings)}") as wait:
+        agent = app.build(settings, session, box, allow(args.approve.split(",")), wait.tell)
     envelope.update(model=agent.engine.name, session=session.id)
     started: dict[str, Any] = {}
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from agent.commands.waiting import waiting
 
 if TYPE_CHECKING:
     from agent.fetch import Report
@@ -99,7 +102,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from agent import catalog
+    from agent import app, catalog
     from agent.convert import convert
     from agent.errors import UsageError
 
@@ -107,7 +110,10 @@ def _convert(args: argparse.Namespace) -> int:
     if source.is_dir():
         raise UsageError(f"{args.name} is a folder already; only GGUF files are converted")
     name = args.name if catalog.is_here(args.name) else source.stem
-    print(convert(source, catalog.folder(f"{name}-hf")))
+    os.environ.update(app.QUIET, TQDM_DISABLE="1")  # its bars would be drawn into our line
+    with waiting(f"converting {name}") as wait:
+        path = convert(source, catalog.folder(f"{name}-hf"), wait.say)
+    print(path)
     return 0
 
 

@@ -13,12 +13,12 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.engines.base import Sampling
-from agent.engines.local import Finish, Piece
+from agent.engines.local import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Usage
 
@@ -55,10 +55,12 @@ class LlamaModel:
         params.ui = False
         params.offline = True
         params.cache_ram_mib = 0  # one conversation: the slot itself is the cache
+        params.warmup = False  # the prompt that is read ahead does it
         params.n_gpu_layers = 0 if device == "cpu" else params.n_gpu_layers
         try:
+            _bring_into_memory(path)
             self._server = xllamacpp.Server(params)
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise EngineError(f"llama.cpp cannot load {path}: {error}") from error
         host, _, port = self._server.listening_address.rpartition("/")[2].partition(":")
         self._address = (host, int(port))
@@ -95,32 +97,41 @@ class LlamaModel:
         }
         if grammar is not None:
             request["grammar"] = grammar
-        for part in self._stream(request):
-            if "prompt_progress" in part:
-                continue
-            if not part.get("stop"):
-                yield Piece(part["tokens"], part["content"])
-                continue
-            self._count(part["timings"])
-            if part["stop_type"] == "eos":
-                yield Piece([min(self.end_tokens)], "")
-                return "stop"
-            return "length"
-        return "interrupted"
+        seen = Usage()  # until the server's own account comes, at the end of a whole reply
+        try:
+            for part in self._stream(request):
+                if "prompt_progress" in part:
+                    seen = _read_so_far(part["prompt_progress"])
+                    continue
+                if not part.get("stop"):
+                    seen += Usage(generated=len(part["tokens"]))
+                    yield Piece(part["tokens"], part["content"])
+                    continue
+                seen = _usage(part["timings"])
+                if part["stop_type"] == "eos":
+                    yield Piece([min(self.end_tokens)], "")
+                    return "stop"
+                return "length"
+            return "interrupted"
+        finally:
+            self.usage += seen
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
         """As in the protocol; a token that is not among the `TOP` likeliest gets their least."""
-        answer = self._post(
-            "/completion",
-            {
-                "prompt": list(prompt),
-                "n_predict": 1,
-                "n_probs": TOP,
-                "cache_prompt": True,
-                "temperature": 0.0,
-            },
-        )
-        self._count(answer["timings"] | {"predicted_n": 0})
+        self._interrupted.clear()
+        request = {
+            "prompt": list(prompt),
+            "n_predict": 1,
+            "n_probs": TOP,
+            "cache_prompt": True,
+            "temperature": 0.0,
+        }
+        with self._interruptible() as connection:
+            answer = json.loads(self._send(connection, "/completion", request).read())
+        if self._interrupted.is_set():
+            raise Stopped
+        _raise_for(answer)
+        self.usage += _usage(answer["timings"] | {"predicted_n": 0})
         top = {
             entry["id"]: float(entry["logprob"])
             for entry in answer["completion_probabilities"][0]["top_logprobs"]
@@ -138,19 +149,9 @@ class LlamaModel:
         self.interrupt()
         self._server = None
 
-    def _count(self, timings: Mapping[str, Any]) -> None:
-        self.usage += Usage(
-            cached=timings["cache_n"],
-            prefilled=timings["prompt_n"],
-            generated=timings["predicted_n"],
-            prefill_seconds=timings["prompt_ms"] / 1000,
-            decode_seconds=timings["predicted_ms"] / 1000,
-        )
-
     def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The server-sent events of a completion. Ends early when interrupted or closed."""
-        self._connection = connection = http.client.HTTPConnection(*self._address)
-        try:
+        with self._interruptible() as connection:
             response = self._send(connection, "/completion", request)
             if response.status != http.client.OK:
                 _raise_for(json.loads(response.read()))
@@ -161,7 +162,14 @@ class LlamaModel:
                     part = json.loads(line[6:])
                     _raise_for(part)
                     yield part
-        except (OSError, http.client.HTTPException):
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection that `interrupt` breaks, without an error."""
+        self._connection = connection = http.client.HTTPConnection(*self._address)
+        try:
+            yield connection
+        except (OSError, ValueError, http.client.HTTPException):
             if not self._interrupted.is_set():
                 raise
         finally:
@@ -187,6 +195,36 @@ class LlamaModel:
         body = None if request is None else json.dumps(request)
         connection.request("GET" if body is None else "POST", path, body, headers)
         return connection.getresponse()
+
+
+def _bring_into_memory(path: Path) -> None:
+    """Read the file into the system's cache.
+
+    No other thread of ours runs while xllamacpp loads: whoever types would see nothing of it. What
+    is left to do then takes seconds, even from a slow disk.
+    """
+    buffer = bytearray(16 << 20)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
+
+
+def _usage(timings: Mapping[str, Any]) -> Usage:
+    return Usage(
+        cached=timings["cache_n"],
+        prefilled=timings["prompt_n"],
+        generated=timings["predicted_n"],
+        prefill_seconds=timings["prompt_ms"] / 1000,
+        decode_seconds=timings["predicted_ms"] / 1000,
+    )
+
+
+def _read_so_far(progress: Mapping[str, Any]) -> Usage:
+    return Usage(
+        cached=progress["cache"],
+        prefilled=progress["processed"] - progress["cache"],
+        prefill_seconds=progress["time_ms"] / 1000,
+    )
 
 
 def _raise_for(answer: Mapping[str, Any]) -> None:

@@ -12,11 +12,13 @@ import math
 import secrets
 import threading
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from agent import grammar
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
+from agent.engines.thinking import CLOSE, OPEN
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
 from agent.grounding import is_about_more
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from tools.base import ToolSpec
 
 Finish = Literal["stop", "length", "interrupted"]
+
+
+class Stopped(Exception):
+    """A question to the model was broken off, because its reply is no longer wanted."""
 
 
 class Piece(NamedTuple):
@@ -75,11 +81,14 @@ class TokenModel(Protocol):
         ...
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
-        """Log-probability, in nats, of each of `tokens` as the one after `prompt`."""
+        """Log-probability, in nats, of each of `tokens` as the one after `prompt`.
+
+        Raises Stopped when interrupted.
+        """
         ...
 
     def interrupt(self) -> None:
-        """From any thread: end the `generate` under way within one token ("interrupted")."""
+        """From any thread: end what is under way within one token or one chunk of the prompt."""
         ...
 
     def close(self) -> None: ...
@@ -96,7 +105,7 @@ class LocalEngine:
         self._template = ChatTemplate(model.chat_template, self._form, model.bos, model.eos)
         self._transcript = _Transcript(model)
         self._openers = sorted({model.encode(text)[0] for text in grammar.OPENERS})
-        self._think = "<think>" if len(model.encode("<think>")) == 1 else None
+        self._can_think = len(model.encode(OPEN)) == len(model.encode(CLOSE)) == 1
         self._stopped = threading.Event()
 
     @property
@@ -117,21 +126,25 @@ class LocalEngine:
         rendered = self._template.render(messages, () if choice.listed else tools)
         draft = _Draft(rendered, self._transcript.encode(rendered))
         self._refuse_overflow(len(draft.ids))
-        finish = yield from self._reason(draft, sampling)
         content, cut = "", False
         calls: list[dict[str, Any]] = []
-        if finish == "stop":
-            if tools and self._wants_call(draft, choice):
-                calls, finish = self._calls(draft, tools, sampling, choice, messages)
-                cut = finish == "length" and not calls
-            else:
-                rules = grammar.text(self._form, self._model.encode, bool(tools))
-                content, finish = yield from self._text(draft, rules, sampling)
+        try:
+            finish = yield from self._reason(draft, sampling)
+            if finish == "stop":
+                if tools and self._wants_call(draft, choice):
+                    calls, finish = self._calls(draft, tools, sampling, choice, messages)
+                    cut = finish == "length" and not calls
+                else:
+                    rules = grammar.text(self._form, self._model.encode, bool(tools))
+                    content, finish = yield from self._text(draft, rules, sampling)
+        except Stopped:
+            finish = "interrupted"
         self._transcript.keep(draft.text, draft.ids)
+        reasoning = draft.reasoning.strip()
         return AIMessage(
             content=content,
             tool_calls=calls,
-            additional_kwargs={"reasoning": draft.reasoning} if draft.reasoning else {},
+            additional_kwargs={"reasoning": reasoning} if reasoning else {},
             response_metadata={"finish": finish, "cut_call": cut, "model_name": self.name},
         )
 
@@ -150,11 +163,18 @@ class LocalEngine:
         """How the reply would begin: as a call, in whatever form the model knows, or as prose.
 
         It costs no token that the reply does not need, and separates better than asking the model
-        (`benchmarks/README.md`).
+        (`benchmarks/README.md`). None for a model that thinks first: its replies all begin alike.
         """
-        ids = self._transcript.encode(self._template.render(messages, tools))
+        rendered = self._template.render(messages, tools)
+        ids = self._transcript.encode(rendered)
         self._refuse_overflow(len(ids))
-        begun = sum(map(math.exp, self._model.logprobs(ids, self._openers)))
+        self._stopped.clear()
+        try:
+            if self._thinks(_Draft(rendered, ids)):
+                return None
+            begun = sum(map(math.exp, self._odds(ids, self._openers)))
+        except Stopped:
+            return None
         share = min(max(begun, 1e-6), 1 - 1e-6)
         return math.log(share / (1 - share))
 
@@ -184,40 +204,79 @@ class LocalEngine:
 
     def _reason(self, draft: _Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
         """What a reasoning model thinks before it answers, into `draft.reasoning`."""
-        if self._think is None:
+        if not self._thinks(draft):
             return "stop"
-        opened = draft.text.rstrip().endswith(self._think)
-        token = self._model.encode(self._think)[0]
-        if not opened and self._model.logprobs(draft.ids, [token])[0] < math.log(0.5):
-            return "stop"
-        if not opened:
-            draft.add(self._think, [token])
+        if not draft.text.rstrip().endswith(OPEN):
+            draft.add(OPEN, self._model.encode(OPEN))
         limit = self._room(draft, sampling)
-        stream = self._model.generate(
-            draft.ids, grammar.reasoning(self._model.encode), sampling, limit
-        )
-        close = "</think>"
-        finish: Finish = "interrupted"
+        stream = self._continue(draft.ids, grammar.reasoning(self._model.encode), sampling, limit)
+        close = self._model.encode(CLOSE)[0]
         while True:
             try:
                 piece = next(stream)
             except StopIteration as end:
-                finish = end.value
-                break
-            if piece.text:
-                draft.add(piece.text, piece.tokens)
-            if piece.text == close:
+                finish: Finish = end.value
+                return finish
+            text = piece.text.removesuffix(CLOSE)  # of a control token llama.cpp gives no text
+            if close in piece.tokens:
+                draft.add(text + CLOSE, piece.tokens)
+            elif text:
+                draft.add(text, piece.tokens)
+            if text:
+                draft.reasoning += text
+                yield TextDelta(text, "reasoning")
+            if close in piece.tokens:
                 stream.close()
+                self._pass_blank(draft)
                 return "stop"
-            draft.reasoning += piece.text
-            yield TextDelta(piece.text, "reasoning")
-        return finish
+
+    def _thinks(self, draft: _Draft) -> bool:
+        """Whether the reply begins with a thought: the template opens one, or the model would."""
+        if not self._can_think:
+            return False
+        if draft.text.rstrip().endswith(OPEN):
+            return True
+        return self._odds(draft.ids, self._model.encode(OPEN))[0] >= math.log(0.5)
+
+    def _pass_blank(self, draft: _Draft) -> None:
+        """Take the blank lines that the model puts behind its thought.
+
+        They are no part of the answer, and a call begins behind them.
+        """
+        for blank in ("\n\n", "\n"):
+            ids = self._model.encode(blank)
+            if len(ids) == 1 and self._odds(draft.ids, ids)[0] > math.log(0.5):
+                draft.add(blank, ids)
+                return
+
+    def _continue(
+        self, ids: list[int], rules: str, sampling: Sampling, limit: int
+    ) -> Generator[Piece, None, Finish]:
+        """The model's `generate`; a stop that came before it began counts as well."""
+        if self._stopped.is_set():
+            return "interrupted"
+        with closing(self._model.generate(ids, rules, sampling, limit)) as stream:
+            while True:
+                try:
+                    piece = next(stream)
+                except StopIteration as end:
+                    finish: Finish = end.value
+                    return finish
+                yield piece
+                if self._stopped.is_set():
+                    return "interrupted"
+
+    def _odds(self, ids: list[int], tokens: Sequence[int]) -> list[float]:
+        """The model's `logprobs`. Raises Stopped."""
+        if self._stopped.is_set():
+            raise Stopped
+        return self._model.logprobs(ids, tokens)
 
     def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
         if choice.mode != "free":
             return choice.mode == "call"
         token = self._model.encode(self._form.open)[0]
-        return self._model.logprobs(draft.ids, [token])[0] > math.log(0.5)
+        return self._odds(draft.ids, [token])[0] > math.log(0.5)
 
     def _text(
         self, draft: _Draft, rules: str, sampling: Sampling
@@ -226,7 +285,7 @@ class LocalEngine:
         given = 0
         held = max((len(stop) for stop in sampling.stop), default=1) - 1
         limit = self._room(draft, sampling)
-        stream = self._model.generate(draft.ids, rules, sampling, limit)
+        stream = self._continue(draft.ids, rules, sampling, limit)
         while True:
             try:
                 piece = next(stream)
@@ -315,7 +374,7 @@ class LocalEngine:
             for index in group:
                 children.setdefault(paths[index][depth], []).append(index)
             if len(children) > 1:
-                odds = self._model.logprobs(prompt + paths[group[0]][:depth], list(children))
+                odds = self._odds(prompt + paths[group[0]][:depth], list(children))
                 total = math.log(sum(map(math.exp, odds)))
                 for odd, child in zip(odds, children.values(), strict=True):
                     for index in child:
@@ -332,7 +391,7 @@ class LocalEngine:
         written = ""
         limit = self._room(draft, sampling)
         rules = grammar.arguments(tool.name, tool.parameters)
-        stream = self._model.generate(draft.ids, rules, sampling, limit)
+        stream = self._continue(draft.ids, rules, sampling, limit)
         while True:
             try:
                 piece = next(stream)
@@ -358,7 +417,7 @@ class LocalEngine:
     def _goes_on(self, draft: _Draft) -> bool:
         again = self._model.encode(self._form.again + self._form.marker)[0]
         ends = sorted(self._model.end_tokens)
-        odds = self._model.logprobs(draft.ids, [again, *ends])
+        odds = self._odds(draft.ids, [again, *ends])
         return odds[0] > max(odds[1:])
 
     def _room(self, draft: _Draft, sampling: Sampling) -> int:

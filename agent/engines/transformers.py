@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
 from agent.engines.drawing import Draw, Rules
-from agent.engines.local import Finish, Piece
+from agent.engines.local import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.estimate import Bits
 from agent.events import Usage
@@ -133,7 +133,7 @@ class TransformersModel:
         self._interrupted.clear()
         self._count_prompt(prompt)
         if not self._read(list(prompt)):
-            raise EngineError("the model was stopped")
+            raise Stopped
         assert self._logits is not None
         odds = torch.log_softmax(self._logits.float(), dim=-1)
         wanted: list[float] = odds[torch.tensor(tokens, device=odds.device)].tolist()

@@ -121,11 +121,7 @@ class Repl:
         self._loading.close()
 
     def _load(self, settings: Settings) -> Loading:
-        if settings.engine == "scripted":
-            name = "scripted"
-        else:
-            name = Path(settings.model).name if settings.model else app.default_model()
-        return Loading(name, lambda say: self._build(settings, say), self._came)
+        return Loading(app.called(settings), lambda say: self._build(settings, say), self._came)
 
     def _build(self, settings: Settings, say: Say) -> Agent:
         say("importing")
@@ -134,7 +130,7 @@ class Repl:
             for problem in self._box.problems:
                 self._screen.notice(str(problem))
         say("starting" if settings.engine == "scripted" else "reading the weights")
-        return app.build(settings, self._session, self._box, self._approve)
+        return app.build(settings, self._session, self._box, self._approve, self._screen.dim)
 
     def _shown(self, sender: object) -> None:
         """Only now, so that the imports do not delay the prompt."""

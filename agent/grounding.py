@@ -49,6 +49,23 @@ def keep_grounded(
     }
 
 
+def names_more(arguments: Mapping[str, Any], request: str) -> bool:
+    """Whether `request` names something else beside one of the values: "in Rome and in Paris".
+
+    A small model that was made to call would go on after any call. Asking it only where the
+    request joins something to a value costs no tokens where it does not.
+    """
+    values = {str(value).casefold() for value in _leaves(arguments)} - {""}
+    known = {word for text in (*values, *arguments) for word in _words(text)}
+    text = request.casefold()
+    for value in values:
+        for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+            joined = _JOINED.match(text, match.end())
+            if joined and not _words(joined["next"]) <= known:
+                return True
+    return False
+
+
 def is_about_more(
     arguments: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], said: str
 ) -> bool:
@@ -130,4 +147,9 @@ def _words(text: str) -> set[str]:
 
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_JOINED = re.compile(
+    r"[\"'`)]*\s*(?:[,;&+/\n]|\b(?:and|or|then|und|oder|et|ou|y|o|e)\b)+\s*"
+    r"(?:(?:and|in|to|at|of|for|the|a|from|with)\s+)*(?P<next>[^\s,;]+)"
+)
+"""What follows a value when another one is joined to it."""
 _WORD = re.compile(r"[^\W_]+")

@@ -21,7 +21,7 @@ from agent.engines.template import ChatTemplate
 from agent.engines.thinking import CLOSE, OPEN
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
-from agent.grounding import is_about_more
+from agent.grounding import is_about_more, names_more
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
@@ -322,6 +322,8 @@ class LocalEngine:
         something that the conversation names and no earlier one was about.
         """
         said = "\n".join(str(message.text) for message in messages if message.type != "system")
+        asked = (str(message.text) for message in reversed(messages) if message.type == "human")
+        request = next(asked, "")
         calls: list[dict[str, Any]] = []
         while True:
             tool = self._choose(draft, tools, choice.weights)
@@ -338,6 +340,8 @@ class LocalEngine:
                 {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
             )
             draft.add(self._form.close, self._model.encode(self._form.close))
+            if choice.mode == "call" and not names_more(arguments, request):
+                return calls, "stop"
             if not self._goes_on(draft):
                 return calls, "stop"
             draft.add(self._form.again, self._model.encode(self._form.again))

@@ -1,0 +1,83 @@
+"""Whether values stand in the conversation, and whether a further call is about more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.grounding import is_about_more, keep_grounded, names_more
+
+WEATHER = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "days": {"type": "integer"},
+        "unit": {"enum": ["C", "F"]},
+    },
+    "required": ["city"],
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "kept"),
+    [
+        ({"city": "Rome", "days": 7}, "weather in Rome", {"city": "Rome"}),
+        (
+            {"city": "Rome", "days": 7},
+            "weather in Rome for seven days",
+            {"city": "Rome", "days": 7},
+        ),
+        ({"city": "Rome", "unit": "C"}, "is Rome warm?", {"city": "Rome", "unit": "C"}),
+        ({"city": "Paris"}, "and there?", {"city": "Paris"}),  # required: it cannot be left out
+    ],
+)
+def test_an_option_that_nobody_mentioned_is_left_out(
+    arguments: dict[str, Any], said: str, kept: dict[str, Any]
+) -> None:
+    assert keep_grounded(arguments, WEATHER, said) == kept
+
+
+@pytest.mark.parametrize(
+    ("more", "earlier", "said", "about_more"),
+    [
+        ({"city": "Paris"}, {"city": "Rome"}, "weather in Rome and in Paris", True),
+        ({"path": "main_test.py"}, {"path": "main.py"}, "read main.py and main_test.py", True),
+        ({"n": 7}, {"n": 5}, "factorial of 5 and 7", True),
+        ({"city": "Oslo"}, {"city": "Rome"}, "weather in Rome", False),  # invented
+        ({"a": 18, "b": 12}, {"a": 12, "b": 18}, "gcd of 12 and 18", False),  # swapped
+        ({"id": 9, "open": False}, {"id": 9, "open": True}, "is case 9 open?", False),  # switched
+        ({"type": "aa"}, {"type": "AA"}, "frequency of AA", False),  # the same in small letters
+        ({"rooms": ["a", "x"]}, {"rooms": ["a"]}, "book room a", False),  # one part is invented
+        (
+            {"sum": "2 * 3, and its name"},
+            {"sum": "2 * 3"},
+            "2 * 3, and its name",
+            False,
+        ),  # spun out
+        ({}, {}, "again", False),
+    ],
+)
+def test_a_further_call_must_be_about_something_more_that_was_said(
+    more: dict[str, Any], earlier: dict[str, Any], said: str, about_more: bool
+) -> None:
+    assert is_about_more(more, [earlier], said) is about_more
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_", "more"),
+    [
+        ({"city": "Rome"}, "What is the weather in Rome and in Paris?", True),
+        ({"n": 5}, "factorial of 5, 7 and 12", True),
+        ({"path": "a.txt"}, "Read a.txt and then b.txt", True),
+        ({"symbol": "IBM"}, "compare the prices of IBM & Oracle", True),
+        ({"a": 12, "b": 18}, "gcd of 12 and 18", False),  # both are in the call already
+        ({"base": 10, "height": 5}, "area with base 10 and height 5", False),
+        ({"article": "apples"}, "How many apples do we have in stock?", False),
+        ({"city": "Oslo"}, "How warm is it there?", False),
+    ],
+)
+def test_another_call_is_looked_for_only_where_the_request_joins_something(
+    arguments: dict[str, Any], request_: str, more: bool
+) -> None:
+    assert names_more(arguments, request_) is more

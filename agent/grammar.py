@@ -21,11 +21,13 @@ HEAD = "%llguidance {}\n"
 
 @dataclass(frozen=True)
 class CallForm:
-    """How a call is written, in the order of the parts: open NAME middle ARGUMENTS close."""
+    """How a call is written, in the order of the parts: open NAME middle ARGUMENTS end close."""
 
     open: str
     middle: str
     """Ends before the blank in front of the arguments: it is part of their first token."""
+    end: str
+    """Written by the model: its first characters are part of the arguments' last token."""
     close: str
     again: str
     """Stands between two calls of one reply."""
@@ -36,13 +38,14 @@ class CallForm:
 
     def write(self, name: str, arguments: Mapping[str, Any]) -> str:
         written = json.dumps(arguments, ensure_ascii=False)
-        return f"{self.open}{name}{self.middle} {written}{self.close}"
+        return f"{self.open}{name}{self.middle} {written}{self.end}{self.close}"
 
 
 HERMES = CallForm(
     open='<tool_call>\n{"name": "',
     middle='", "arguments":',
-    close="}\n</tool_call>",
+    end="}\n",
+    close="</tool_call>",
     again="\n",
     marker="<tool_call>",
     result_open="<tool_response>\n",
@@ -51,12 +54,6 @@ HERMES = CallForm(
 """The form of Hermes, Qwen2.5, Qwen3 and others; also taught by our own prompt to the rest."""
 
 
-BOUNDS: dict[str, dict[str, Any]] = {
-    "integer": {"minimum": -(10**15), "maximum": 10**15},
-    "number": {"minimum": -1e15, "maximum": 1e15, "multipleOf": 1e-9},
-    "array": {"maxItems": 256},
-}
-"""Where a schema has none of its own."""
 OPENERS = ("<tool_call>", "```", "{", '{"', "{{", "[{", '[{"')
 """How models begin a call, whatever form they were trained on."""
 
@@ -82,45 +79,30 @@ def reasoning(encode: Callable[[str], list[int]]) -> str:
     return HEAD + f"start: /(.|\\n)*/ <[{encode('</think>')[0]}]>\n"
 
 
-def arguments(name: str, schema: Mapping[str, Any]) -> str:
-    """A blank and one JSON value of `schema`, written as `json.dumps` would.
+def arguments(form: CallForm, name: str, schema: Mapping[str, Any]) -> str:
+    """A blank, one JSON value of `schema` written as `json.dumps` would, and `form.end`.
 
+    Without the end, the tokens that models close a call with, such as `}}`, would be forbidden,
+    and what is likely besides them is one more digit or one more option.
     Raises GrammarError when the schema cannot be a grammar: llama.cpp would ignore such a grammar
     without a word (FINDINGS), so nothing unvalidated leaves this module.
     """
     guided = {
-        **_finite(schema),
+        **schema,
         "x-guidance": {
             "whitespace_flexible": False,
             "item_separator": ", ",
             "key_separator": ": ",
         },
     }
-    lark = HEAD + 'start: " " %json ' + json.dumps(guided, ensure_ascii=False) + "\n"
+    written = json.dumps(guided, ensure_ascii=False)
+    lark = HEAD + f'start: " " %json {written} {json.dumps(form.end)}\n'
     if problem := _problem(lark):
         raise GrammarError(
             f"the arguments of tool {name!r} cannot be constrained: {problem}; "
             "change the types of its parameters"
         )
     return lark
-
-
-def _finite(schema: Any) -> Any:
-    """The same schema, no number or list of which goes on for ever.
-
-    A small model may write 101325.000000… until its tokens are spent.
-    """
-    if isinstance(schema, list):
-        return [_finite(one) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    finite = {
-        key: value if key in ("enum", "const", "default", "examples") else _finite(value)
-        for key, value in schema.items()
-    }
-    kind = schema.get("type")
-    bounds = BOUNDS.get(kind, {}) if isinstance(kind, str) and "enum" not in schema else {}
-    return {**bounds, **finite}
 
 
 def _problem(lark: str) -> str | None:

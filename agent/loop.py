@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 SAME_RESULT_LIMIT = 3
 """The same call with the same result this often earns a nudge; once more ends the turn."""
 
+MORE_ROOM = 4
+"""A call that was cut off is asked for again with so many times the tokens."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -166,7 +169,7 @@ class Agent:
     def _ask(
         self, turn: _Turn, specs: Sequence[ToolSpec], choice: Choice
     ) -> Generator[Event, None, AIMessage]:
-        """One reply. A call cut off by the token limit is asked again with twice the room."""
+        """One reply. A call cut off by the token limit is asked again once, with more room."""
         sampling = self._sampling
         while True:
             turn.partial = ""
@@ -191,9 +194,12 @@ class Agent:
                 continue
             if not message.response_metadata.get("cut_call"):
                 break
-            if limit is None or limit >= self.engine.context:
-                raise EngineError("a call did not fit into the window; start a new conversation")
-            sampling = replace(sampling, max_tokens=limit * 2)
+            if limit is None or sampling is not self._sampling:
+                raise EngineError(
+                    f"{self.engine.name} did not finish a call within {limit or 'its window of'} "
+                    "tokens; ask for less at once, or set max_tokens higher"
+                )
+            sampling = replace(sampling, max_tokens=limit * MORE_ROOM)
         turn.partial = ""
         self.session.append(message, self.engine.usage)
         return message

@@ -45,16 +45,18 @@ class Judge:
     bias: float
 
     def fits(self, cosine: float, odds: float | None) -> bool:
-        return self.cosine * cosine + self.odds * (odds or 0.0) + self.bias > 0
+        opinion = max(LEAST_ODDS, min(MOST_ODDS, odds or 0.0))
+        return self.cosine * cosine + self.odds * opinion + self.bias > 0
 
 
 ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25)
 """For an engine that has no opinion."""
-JOINED = Judge(cosine=9.0, odds=1.0, bias=-2.0)
-"""The slopes are alike for models of different size. The bias loses 1 fitting request in 20 of the
+JOINED = Judge(cosine=8.0, odds=1.7, bias=-1.1)
+"""The slopes are alike for models of different size. The bias loses 1 fitting request in 12 of the
 0.5B on `benchmarks/fits.jsonl`, whose requests are harder than most."""
-MOST_ODDS = 2.0
-"""Nats. After the first turn a small model's opinion follows what it did before."""
+LEAST_ODDS, MOST_ODDS = -2.0, 0.0
+"""Nats between which the model's opinion counts. A small model's eagerness to call says nothing,
+and after the first turn its reluctance follows what it did before."""
 NAME_WEIGHT = 16.0
 """Nats that one unit of cosine is worth when the model chooses a name: where the 0.5B's share of
 right names on `benchmarks/fits.jsonl` (82 % alone) levels off at 90 %. More would silence a larger
@@ -135,8 +137,6 @@ class Offering:
     ) -> Choice:
         cosines = self._cosines(request, specs)
         odds = engine.fits(messages, () if listed else specs)
-        if odds is not None and any(message.type == "ai" for message in messages):
-            odds = max(-MOST_ODDS, min(MOST_ODDS, odds))
         judge = ALONE if odds is None else JOINED
         if not judge.fits(max(cosines), odds):
             return Choice("text")

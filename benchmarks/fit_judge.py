@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.offering import Judge
+from agent.offering import LEAST_ODDS, MOST_ODDS, Judge
 from benchmarks import parts
 from tools.base import ToolSpec
 
@@ -143,7 +143,10 @@ def fit(rows: Sequence[Features], with_odds: bool) -> Fit:
     from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
     from sklearn.model_selection import StratifiedKFold, cross_val_predict  # type: ignore[import-untyped]
 
-    x = np.array([[row.cosine, row.odds or 0.0] if with_odds else [row.cosine] for row in rows])
+    opinions = np.clip([row.odds or 0.0 for row in rows], LEAST_ODDS, MOST_ODDS)
+    x = np.array(
+        [[row.cosine, odd][: 1 + with_odds] for row, odd in zip(rows, opinions, strict=True)]
+    )
     y = np.array([row.fits for row in rows])
     model = LogisticRegression(C=1e3)  # two features at most: nothing to hold back
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)

@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     template = ChatTemplate(model.chat_template, grammar.HERMES, model.bos, model.eos)
     prompt = template.render([HumanMessage(QUESTION)], ())
     free = grammar.text(grammar.HERMES, model.encode, tools=True)
-    numbers = grammar.arguments("numbers", SCHEMA)
+    numbers = grammar.arguments(grammar.HERMES, "numbers", SCHEMA)
     # llguidance keeps the tables of one model only: the servers take turns at grammars, not steps
     speeds = _rounds(
         given.rounds,

@@ -127,7 +127,7 @@ def measure(model: TransformersModel, tokens: int, rounds: int) -> list[tuple[st
         fresh(model, lambda: ours(model, story, tokens)),
     )
     lines = [("text", len(said) / our_seconds, ratio)]
-    lark = grammar.arguments("weather", SCHEMA)
+    lark = grammar.arguments(grammar.HERMES, "weather", SCHEMA)
     weather = model.encode(chat(WEATHER) + '<tool_call>\n{"name": "weather", "arguments":')
     written = generate(model, weather, tokens, lark)
     _, our_seconds, ratio = compare(

@@ -12,6 +12,7 @@ from agent.engines.local import Finish, Piece
 from agent.engines.template import CHATML
 from agent.errors import OutOfMemory
 from agent.events import Usage
+from agent.grammar import HERMES
 
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>", "</tool_call>"]
 OPENING = "<|im_start|>assistant\n"
@@ -24,7 +25,7 @@ class Speaker:
     def __init__(self, *turns: str, template: str = CHATML, fails_after: int = -1) -> None:
         """`fails_after`: once, the memory is out after so many tokens of a reply.
 
-        Of a grammar it knows only where a JSON value ends.
+        Of a grammar it knows only where the arguments of a call end.
         """
         self.context = 4096
         self.usage = Usage()
@@ -65,7 +66,7 @@ class Speaker:
                 return "stop"
             said += self._tokens[token]
             yield Piece([token], self._tokens[token])
-            if grammar and "%json" in grammar and _is_json(said):
+            if grammar and "%json" in grammar and _ends_arguments(said):
                 return "stop"
         return "length"
 
@@ -86,9 +87,11 @@ class Speaker:
         return self.encode(turn[len(begun) :] + self.eos)[0]
 
 
-def _is_json(text: str) -> bool:
+def _ends_arguments(text: str) -> bool:
+    if not text.endswith(HERMES.end):
+        return False
     try:
-        json.loads(text)
+        json.loads(text.removesuffix(HERMES.end))
     except ValueError:
         return False
     return True

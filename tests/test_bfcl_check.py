@@ -248,7 +248,7 @@ def test_a_function_becomes_a_json_schema() -> None:
 
 def test_a_converted_function_can_be_a_grammar() -> None:
     spec = to_spec(a_function())
-    assert grammar.arguments(spec.name, spec.parameters)
+    assert grammar.arguments(grammar.HERMES, spec.name, spec.parameters)
 
 
 def test_rows_are_read_with_their_answers(tmp_path: Path) -> None:

@@ -83,13 +83,13 @@ def tables() -> Any:
 def matcher(schema: dict[str, Any]) -> Any:
     from llguidance import LLMatcher
 
-    lark = grammar.arguments("drawn", schema).removeprefix(grammar.HEAD)
+    lark = grammar.arguments(grammar.HERMES, "drawn", schema).removeprefix(grammar.HEAD)
     return LLMatcher(tables(), LLMatcher.grammar_from_lark(lark))
 
 
 def accepts(schema: dict[str, Any], text: str) -> bool:
-    """Whether the whole text is a sentence of the grammar."""
-    tokens = list(text.encode())
+    """Whether the whole text, with the end of a call, is a sentence of the grammar."""
+    tokens = list((text + grammar.HERMES.end).encode())
     reader = matcher(schema)
     return reader.try_consume_tokens(tokens) == len(tokens) and bool(reader.is_accepting())
 
@@ -120,7 +120,8 @@ def test_whatever_is_written_is_a_value_of_the_schema(
         writer.consume_token(token)
         text.append(token)
     if len(text) < 400:
-        jsonschema.validate(json.loads(text.decode("utf-8", "replace")), schema)
+        written = text.decode("utf-8", "replace").removesuffix(grammar.HERMES.end)
+        jsonschema.validate(json.loads(written), schema)
 
 
 @given(CASES, st.sampled_from(["surplus", "number"]))
@@ -145,19 +146,6 @@ def test_a_missing_required_argument_cannot_be_written() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [
-        ("number", "101325." + "0" * 30),
-        ("number", "1" + "0" * 30),
-        ("integer", "1" + "0" * 30),
-        ("array", "[" + "1, " * 300 + "1]"),
-    ],
-)
-def test_no_number_and_no_list_goes_on_for_ever(kind: str, text: str) -> None:
-    assert not accepts(of(kind), f' {{"value": {text}}}')
-
-
-@pytest.mark.parametrize(
-    ("kind", "text"),
     [("number", "-3.14159"), ("number", "7"), ("integer", "-42"), ("array", "[1.5, 2]")],
 )
 def test_ordinary_numbers_and_lists_can_be_written(kind: str, text: str) -> None:
@@ -171,11 +159,23 @@ def of(kind: str) -> dict[str, Any]:
 
 def test_a_schema_that_cannot_be_a_grammar_is_an_error_that_names_the_tool() -> None:
     with pytest.raises(GrammarError, match="tool 'odd'"):
-        grammar.arguments("odd", {"type": "object", "properties": {"a": {"type": "banana"}}})
+        grammar.arguments(
+            grammar.HERMES, "odd", {"type": "object", "properties": {"a": {"type": "banana"}}}
+        )
 
 
 @pytest.mark.parametrize(
-    "text", ['{"name": "x"}', "  [1, 2]", "```json\n", '("a")', "<tool_call>", "`x`"]
+    "text",
+    [
+        '{"name": "x"}',
+        "  [1, 2]",
+        "```json\n",
+        '("a")',
+        "<tool_call>",
+        "`x`",
+        ', {"name": "x"',
+        'So: "name": "x"',
+    ],
 )
 def test_an_answer_among_tools_does_not_begin_like_a_call(text: str) -> None:
     assert not begins(text, tools=True)

@@ -112,6 +112,15 @@ def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:
     assert message.response_metadata["cut_call"]
 
 
+def test_a_call_that_goes_round_in_circles_becomes_an_answer(small: LocalEngine) -> None:
+    endless = {"type": "object", "properties": {"x": {"const": "ab" * 300}}, "required": ["x"]}
+    loop = ToolSpec("loop", "Go round.", {**endless, "additionalProperties": False})
+    limit = Sampling(max_tokens=1000, stop=("\n",))
+    _, message = reply(small, talk("Go round!"), [loop], limit, Choice("call"))
+    assert message.tool_calls == []
+    assert message.text
+
+
 def test_text_mode_gives_text_with_tools_in_the_prompt(chooser: LocalEngine) -> None:
     _, message = reply(
         chooser, talk("What is the weather in Rome?"), [WEATHER], choice=Choice("text")

@@ -136,7 +136,7 @@ class Files:
         approval="ask",
         preview=_show_write,
         examples=[
-            "write a file hello.txt that says hi",
+            "write a file ideas.txt with two lines",
             "save this list as shopping.md",
             "create notes.txt with three ideas",
             "put the result into result.csv",

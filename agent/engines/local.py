@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
+CIRCLES = 256
+"""Characters that repeat themselves at least four times: no call means that."""
 Finish = Literal["stop", "length", "interrupted"]
 
 
@@ -130,13 +132,15 @@ class LocalEngine:
         calls: list[dict[str, Any]] = []
         try:
             finish = yield from self._reason(draft, sampling)
-            if finish == "stop":
-                if tools and self._wants_call(draft, choice):
-                    calls, finish = self._calls(draft, tools, sampling, choice, messages)
-                    cut = finish == "length" and not calls
-                else:
-                    rules = grammar.text(self._form, self._model.encode, bool(tools))
-                    content, finish = yield from self._text(draft, rules, sampling)
+            if finish == "stop" and tools and self._wants_call(draft, choice):
+                before = draft.text, draft.ids
+                calls, finish = self._calls(draft, tools, sampling, choice, messages)
+                cut = finish == "length" and not calls
+                if not calls:
+                    draft.text, draft.ids = before
+            if finish == "stop" and not calls:
+                rules = grammar.text(self._form, self._model.encode, bool(tools))
+                content, finish = yield from self._text(draft, rules, sampling)
         except Stopped:
             finish = "interrupted"
         self._transcript.keep(draft.text, draft.ids)
@@ -389,12 +393,13 @@ class LocalEngine:
     def _arguments(
         self, draft: _Draft, tool: ToolSpec, sampling: Sampling
     ) -> tuple[dict[str, Any] | None, Finish]:
-        """The arguments of a call of `tool`; None when they were cut off or interrupted."""
+        """The arguments of a call of `tool`; None when they were cut off or interrupted, and with
+        "stop" when they went round in circles."""
         import jsonschema
 
         written = ""
         limit = self._room(draft, sampling)
-        rules = grammar.arguments(tool.name, tool.parameters)
+        rules = grammar.arguments(self._form, tool.name, tool.parameters)
         stream = self._continue(draft.ids, rules, sampling, limit)
         while True:
             try:
@@ -405,11 +410,14 @@ class LocalEngine:
             if piece.text:
                 draft.add(piece.text, piece.tokens)
             written += piece.text
+            if _circles(written):
+                stream.close()
+                return None, "stop"
         if finish != "stop":
             return None, finish
         # the grammar promised this; the promise must not rest on one place
         try:
-            arguments: dict[str, Any] = json.loads(written)
+            arguments: dict[str, Any] = json.loads(written.removesuffix(self._form.end))
             jsonschema.validate(arguments, tool.parameters)
         except (ValueError, jsonschema.ValidationError) as error:
             raise EngineError(
@@ -419,15 +427,24 @@ class LocalEngine:
         return arguments, "stop"
 
     def _goes_on(self, draft: _Draft) -> bool:
-        again = self._model.encode(self._form.again + self._form.marker)[0]
-        ends = sorted(self._model.end_tokens)
-        odds = self._odds(draft.ids, [again, *ends])
-        return odds[0] > max(odds[1:])
+        opening = self._model.encode(self._form.again + self._form.marker)
+        return all(
+            self._odds(draft.ids + opening[:at], [token])[0] > math.log(0.5)
+            for at, token in enumerate(opening)
+        )
 
     def _room(self, draft: _Draft, sampling: Sampling) -> int:
         limit = sampling.max_tokens
         left = self.context - len(draft.ids)
         return left if limit is None else max(0, min(left, limit - draft.written))
+
+
+def _circles(written: str) -> bool:
+    """Whether the end only repeats itself; a weak model then goes on until its tokens are spent."""
+    end = written[-CIRCLES:]
+    return len(end) == CIRCLES and any(
+        end[period:] == end[:-period] for period in range(1, CIRCLES // 4)
+    )
 
 
 class _Draft:

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from examples.record import picture
 from tools.base import ToolError, ToolSpec, invoke, spec
 from tools.loader import Toolbox
 
@@ -58,6 +60,21 @@ def test_a_title_cannot_leave_the_folder(box: Toolbox, folder: Path, title: str)
     with pytest.raises(ToolError, match="is not a title"):
         invoke(box.tools["add_note"], {"title": title, "text": "milk"})
     assert not list(folder.rglob("*.txt"))
+
+
+def test_the_picture_shows_the_screen_and_fetches_nothing() -> None:
+    drawn = picture("> 6 * 7?\n\n\x1b[32m✓ \x1b[2mcalculate\x1b[0m → 42\n")
+    assert "calculate" in "".join(ElementTree.fromstring(drawn).itertext())
+    assert "\x1b" not in drawn
+    assert "url(http" not in drawn
+    assert drawn == picture("> 6 * 7?\n\x1b[32m✓ \x1b[2mcalculate\x1b[0m → 42\n")
+
+
+def test_the_picture_of_the_readme_is_of_a_call_and_its_answer() -> None:
+    drawn = (ROOT / "examples" / "chat.svg").read_text("utf-8")
+    text = "".join(ElementTree.fromstring(drawn).itertext())
+    assert "3363" in text
+    assert "✓\xa0calculate" in text
 
 
 def _titles(now: ToolSpec | None) -> list[str]:

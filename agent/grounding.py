@@ -39,14 +39,37 @@ def without_invented_options(
 def keep_grounded(
     arguments: Mapping[str, Any], schema: Mapping[str, Any], said: str
 ) -> dict[str, Any]:
-    """`arguments` without the optional ones of `schema` whose value is not in `said`."""
+    """`arguments` without the optional ones of `schema` that are not in `said`.
+
+    Of an optional list, the parts that are there stay.
+    """
     required = schema.get("required", ())
     properties = schema.get("properties", {})
-    return {
-        key: value
-        for key, value in arguments.items()
-        if key in required or _is_choice(properties.get(key, {})) or is_grounded(value, said)
-    }
+    kept = {}
+    for key, value in arguments.items():
+        about = properties.get(key, {})
+        if key in required or "enum" in about or "const" in about:
+            kept[key] = value  # of a fixed set: "by bus" may mean `transit`
+        elif isinstance(value, bool):
+            if _is_named(key, about, said):
+                kept[key] = value
+        elif is_grounded(value, said):
+            parts = (
+                [part for part in value if is_grounded(part, said)] if _is_list(value) else value
+            )
+            kept[key] = parts
+    return kept
+
+
+def _is_named(key: str, about: Mapping[str, Any], said: str) -> bool:
+    """Whether `said` has a word of the parameter's name or description."""
+    told = _words(f"{key.replace('_', ' ')} {about.get('description', '')}")
+    there = _words(said)
+    return any(len(word) >= 4 and any(_alike(word, other) for other in there) for word in told)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def names_more(arguments: Mapping[str, Any], request: str) -> bool:
@@ -95,7 +118,7 @@ def _leaves(value: Any) -> list[Any]:
     """The strings, numbers and booleans in `value`."""
     if isinstance(value, Mapping):
         return [leaf for part in value.values() for leaf in _leaves(part)]
-    if isinstance(value, list | tuple):
+    if _is_list(value):
         return [leaf for part in value for leaf in _leaves(part)]
     return [] if value is None else [value]
 
@@ -106,16 +129,11 @@ def is_grounded(value: Any, said: str) -> bool:
         return True
     if isinstance(value, Mapping):
         return any(is_grounded(part, said) for part in value.values())
-    if isinstance(value, list | tuple):
+    if _is_list(value):
         return any(is_grounded(part, said) for part in value)
     if isinstance(value, int | float):
         return _has_number(value, said)
     return isinstance(value, str) and _has_words(value, said)
-
-
-def _is_choice(schema: Mapping[str, Any]) -> bool:
-    """A value of a fixed set may be meant without being written ("by bus" for `transit`)."""
-    return "enum" in schema or "const" in schema or schema.get("type") == "boolean"
 
 
 def _has_number(value: float, said: str) -> bool:

@@ -253,7 +253,7 @@ class _Turn:
         """Text that was streamed and is not in the session yet."""
         self.reason: Reason = "answered"
         self.called: list[str] = []
-        """Names of the tools called, in order; those that failed are left out."""
+        """Names of the tools called, in order."""
         self.repeats = 0
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._made: set[tuple[str, str]] = set()
@@ -265,8 +265,7 @@ class _Turn:
 
     def count(self, call: ToolCall, result: ToolMessage) -> int:
         """How often this call has given this result."""
-        if result.status == "success":
-            self.called.append(call["name"])
+        self.called.append(call["name"])
         made = _key(call)
         self._made.add(made)
         key = (*made, str(result.text))

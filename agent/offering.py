@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -110,7 +109,7 @@ class Offering:
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
-        `called`: names of the tools that were called in this turn with success, in order.
+        `called`: names of the tools that were called in this turn, in order.
         """
         listed = not self.stable(specs)
         if listed:
@@ -159,18 +158,24 @@ class Offering:
     def _open_parts(
         self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]
     ) -> list[tuple[str, list[float]]]:
-        """For each part of `request` that wants a tool and none of `called` has served: the tool
-        that fits it best, and the cosine of each."""
-        left = Counter(called)
+        """For each part of `request` that wants a tool and that none of `called` has served: the
+        tool that fits it best, and the cosine of each.
+
+        A call serves a part that its tool fits best, else the first part that is left.
+        """
         wanted = []
         for part in _parts(request):
             cosines = self._cosines(part, specs)
-            best = specs[cosines.index(max(cosines))].name
-            if left[best]:
-                left[best] -= 1
-            elif max(cosines) > NEXT:
-                wanted.append((best, cosines))
-        return wanted
+            if max(cosines) > NEXT:
+                wanted.append((specs[cosines.index(max(cosines))].name, cosines))
+        strangers = 0
+        for name in called:
+            served = next((at for at, (best, _) in enumerate(wanted) if best == name), None)
+            if served is None:
+                strangers += 1
+            else:
+                del wanted[served]
+        return wanted[strangers:]
 
     def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:
         assert self._embedder is not None

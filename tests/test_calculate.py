@@ -21,11 +21,12 @@ def worked_out(expression: str) -> str:
         ("0.1 + 0.2", "0.3"),
         ("2 ^ 10", "1024"),
         ("17 % of 200", "34"),
+        ("200 * 17%", "34"),
         ("1,000 + 1", "1001"),
         ("3 × 4 ÷ 2 =", "6"),
         ("sqrt(16)", "4"),
         ("max(1,200)", "200"),
-        ("17 % 5", "2"),
+        ("mod(17, 5)", "2"),
     ],
 )
 def test_what_people_write_is_understood(expression: str, result: str) -> None:
@@ -35,7 +36,7 @@ def test_what_people_write_is_understood(expression: str, result: str) -> None:
 @pytest.mark.parametrize(
     "expression",
     ["__import__('os')", "1/0", "9**9**9**9", "(" * 300, "'a'*10**9", "", "x + 1", "1" * 2000,
-     "().__class__", "[1]*9"],
+     "().__class__", "[1]*9", "17 % 3363"],
 )  # fmt: skip
 def test_what_is_no_arithmetic_is_an_error_for_the_model(expression: str) -> None:
     with pytest.raises(ToolError):

@@ -14,6 +14,8 @@ WEATHER = {
         "city": {"type": "string"},
         "days": {"type": "integer"},
         "unit": {"enum": ["C", "F"]},
+        "hourly": {"type": "boolean", "description": "a value for each hour"},
+        "show": {"type": "array", "items": {"type": "string"}},
     },
     "required": ["city"],
 }
@@ -29,6 +31,17 @@ WEATHER = {
             {"city": "Rome", "days": 7},
         ),
         ({"city": "Rome", "unit": "C"}, "is Rome warm?", {"city": "Rome", "unit": "C"}),
+        ({"city": "Rome", "hourly": True}, "is Rome warm?", {"city": "Rome"}),
+        (
+            {"city": "Rome", "hourly": True},
+            "Rome hour by hour",
+            {"city": "Rome", "hourly": True},
+        ),
+        (
+            {"city": "Rome", "show": ["rain", "snow"]},
+            "rain in Rome?",
+            {"city": "Rome", "show": ["rain"]},
+        ),
         ({"city": "Paris"}, "and there?", {"city": "Paris"}),  # required: it cannot be left out
     ],
 )

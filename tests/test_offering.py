@@ -83,6 +83,12 @@ def test_the_parts_of_a_request_are_taken_in_their_order(embedder: SentenceEmbed
     assert best(choice(embedder, request_, ("calculate", "3363"))) == "search_files"
 
 
+def test_a_request_of_one_part_is_served_by_whatever_was_called(
+    embedder: SentenceEmbedder,
+) -> None:
+    assert choice(embedder, "Which files here mention Ada?", ("read_file", "Ada")).mode == "free"
+
+
 def test_a_request_that_was_served_wants_no_other_call(embedder: SentenceEmbedder) -> None:
     found = choice(embedder, "Work out 15 % of 2300 and be polite", ("calculate", "345"))
     assert found.mode == "free"

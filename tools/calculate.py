@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 
 from tools.base import ToolError, tool
@@ -18,7 +19,7 @@ FUNCTIONS = {
     "log10": math.log10, "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin,
     "acos": math.acos, "atan": math.atan, "atan2": math.atan2, "degrees": math.degrees,
     "radians": math.radians, "floor": math.floor, "ceil": math.ceil, "hypot": math.hypot,
-    "gcd": math.gcd, "lcm": math.lcm,
+    "mod": operator.mod, "gcd": math.gcd, "lcm": math.lcm,
 }  # fmt: skip
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "^": "**"})
 NAMES = {"pi": math.pi, "e": math.e, "tau": math.tau}
@@ -38,7 +39,7 @@ def calculate(expression: str) -> str:
     """Work out an arithmetic expression exactly.
 
     Args:
-        expression: numbers, + - * / // % **, brackets, functions such as sqrt
+        expression: numbers, + - * / // **, brackets, functions such as sqrt and mod
     """
     from simpleeval import InvalidExpression, SimpleEval
 
@@ -62,6 +63,12 @@ def _as_python(expression: str) -> str:
     text = expression.strip().rstrip("=").strip()
     text = text.translate(_SIGNS)
     text = re.sub(r"([\d.)]+)\s*%\s*of\b", r"\1/100*", text)
+    text = re.sub(r"(\d+(?:\.\d+)?)\s*%(?=\s*(?:$|[-+*/)]))", r"(\1/100)", text)
+    if "%" in text:  # a remainder to programmers, a share to all others, and to small models
+        raise ToolError(
+            f"{expression!r}: % is not clear; write 17/100*230 for a share of 17 percent, or "
+            "mod(17, 5) for a remainder"
+        )
     return re.sub(r"(?<![\d.(])(\d{1,3}(?:,\d{3})+)(?![\d,)])", _without_commas, text)
 
 

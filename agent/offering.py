@@ -63,6 +63,13 @@ model, which is right more often."""
 NEXT = 0.38
 """Cosine from which a part of a request, left over after a call, is taken to want another. The
 model's own opinion says nothing there: a small one goes on calling, or never does."""
+TALK = (
+    "hi", "hello, how are you?", "good morning", "thank you, that was helpful", "goodbye, see you",
+    "who are you and what can you do?", "tell me a joke", "I feel tired today", "you are wrong",
+)  # fmt: skip
+"""What wants no tool, unless one is nearer: small models answer a greeting with a call."""
+IS_TALK = 0.4
+"""Cosine from which a request is like one of them. Terse requests come up to 0.35."""
 CLEAR = 0.1
 """Cosine by which the first part of a request must prefer one tool for the parts to be taken in
 turn. Between near twins it prefers neither, and the whole request knows better."""
@@ -135,6 +142,8 @@ class Offering:
         listed: bool,
     ) -> Choice:
         cosines = self._cosines(request, specs)
+        if self._is_talk(request, max(cosines)):
+            return Choice("text")
         odds = engine.fits(messages, () if listed else specs)
         judge = ALONE if odds is None else JOINED
         if not judge.fits(max(cosines), odds):
@@ -176,6 +185,12 @@ class Offering:
             else:
                 del wanted[served]
         return wanted[strangers:]
+
+    def _is_talk(self, request: str, nearest: float) -> bool:
+        """`nearest`: the cosine of the tool that fits best."""
+        assert self._embedder is not None
+        asked, *talk = self._embedder.embed([request, *TALK])
+        return max(float(asked @ one) for one in talk) > max(nearest, IS_TALK)
 
     def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:
         assert self._embedder is not None

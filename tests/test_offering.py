@@ -64,8 +64,11 @@ def test_a_request_that_a_tool_fits_is_made_a_call(
     assert best(found) == name
 
 
-def test_small_talk_is_answered_in_words(embedder: SentenceEmbedder) -> None:
-    assert choice(embedder, "Thank you, you are kind!").mode == "text"
+@pytest.mark.parametrize(
+    "request_", ["Thank you, you are kind!", "hi", "Hello!", "who are you?", "Tell me a joke."]
+)
+def test_small_talk_is_answered_in_words(embedder: SentenceEmbedder, request_: str) -> None:
+    assert choice(embedder, request_).mode == "text"
 
 
 def test_a_part_of_the_request_that_is_left_wants_another_call(embedder: SentenceEmbedder) -> None:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from agent.engines.base import Choice, Engine
@@ -189,8 +190,13 @@ class Offering:
     def _is_talk(self, request: str, nearest: float) -> bool:
         """`nearest`: the cosine of the tool that fits best."""
         assert self._embedder is not None
-        asked, *talk = self._embedder.embed([request, *TALK])
-        return max(float(asked @ one) for one in talk) > max(nearest, IS_TALK)
+        (asked,) = self._embedder.embed([request])
+        return float((self._talk @ asked).max()) > max(nearest, IS_TALK)
+
+    @cached_property
+    def _talk(self) -> np.ndarray:
+        assert self._embedder is not None
+        return self._embedder.embed(TALK)
 
     def _cosines(self, text: str, specs: Sequence[ToolSpec]) -> list[float]:
         assert self._embedder is not None

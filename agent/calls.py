@@ -83,11 +83,18 @@ def _side_by_side(
 
 
 def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> str:
-    from tools.base import approval_of, preview
+    """What the model is told when the call may not run; "" when it may."""
+    from tools.base import ToolError, approval_of, preview
 
     if approval_of(tool) == "never":
         return ""
-    decision = approve(call["name"], call["args"], preview(tool, call["args"]))
+    try:
+        shown = preview(tool, call["args"])
+    except ToolError as error:
+        return str(error)
+    except Exception as error:  # the tool's own code; the user can still decide
+        shown = f"(no preview: {type(error).__name__}: {error})"
+    decision = approve(call["name"], call["args"], shown)
     if decision.allowed:
         return ""
     return f"the user did not allow this call{f': {decision.reason}' if decision.reason else ''}"

@@ -7,6 +7,7 @@ set is an invention, and leaving it out gives the tool's own default.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,17 @@ def without_invented_options(
     message: AIMessage, history: Sequence[BaseMessage], specs: Sequence[ToolSpec]
 ) -> AIMessage:
     """The same message, each call without the optional arguments that it made up."""
+    import jsonschema
+
     schemas = {spec.name: spec.parameters for spec in specs}
     said = "\n".join(str(one.text) for one in history if one.type != "system")
-    calls = [
-        {**call, "args": keep_grounded(call["args"], schemas[call["name"]], said)}
-        for call in message.tool_calls
-    ]
+    calls = []
+    for call in message.tool_calls:
+        schema = schemas[call["name"]]
+        kept = keep_grounded(call["args"], schema, said)
+        # a rule between parameters, or on the length of a list, may want what was left out
+        valid = jsonschema.Draft202012Validator(schema).is_valid(kept)
+        calls.append({**call, "args": kept if valid else call["args"]})
     return message.model_copy(update={"tool_calls": calls})
 
 
@@ -137,15 +143,22 @@ def is_grounded(value: Any, said: str) -> bool:
 
 
 def _has_number(value: float, said: str) -> bool:
-    written = {float(digits.replace(",", "")) for digits in _NUMBER.findall(said)}
-    if float(value) in written or float(value) * 100 in written:  # 5 % may be 0.05
+    try:
+        number = float(value)
+        written = [float(digits.replace(",", "")) for digits in _NUMBER.findall(said)]
+    except OverflowError:  # an integer beyond all floats
+        return str(value) in said
+    wanted = (number, number * 100)  # 5 % may be 0.05
+    if any(math.isclose(one, other) for one in wanted for other in written):
         return True
-    whole = int(value)
-    return whole == value and 0 <= whole < len(NUMBERS) and NUMBERS[whole] in _words(said)
+    named = int(number) if number.is_integer() and 0 <= number < len(NUMBERS) else None
+    return named is not None and NUMBERS[named] in _words(said)
 
 
 def _has_words(value: str, said: str) -> bool:
-    """Whether at least half of the words of `value` are in `said`."""
+    """Whether `value` is in `said`, or at least half of its words are."""
+    if value.strip() and value.casefold() in said.casefold():
+        return True
     wanted = _words(value)
     if not wanted:
         return False
@@ -164,7 +177,7 @@ def _words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 _JOINED = re.compile(
     r"[\"'`)]*\s*(?:[,;&+/\n]|\b(?:and|or|then|und|oder|et|ou|y|o|e)\b)+\s*"
     r"(?:(?:and|in|to|at|of|for|the|a|from|with)\s+)*(?P<next>[^\s,;]+)"

@@ -11,6 +11,7 @@ as soon as it is there, so the session can be opened again after any kind of dea
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from agent import calls
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
-from agent.errors import EngineError
+from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TurnEnded, Usage
 from agent.grounding import without_invented_options
 from agent.offering import Offering
@@ -47,7 +48,7 @@ class Limits:
     """When any of them is reached, the turn ends with the best answer so far and says why."""
 
     steps: int = 12
-    """Replies of the model."""
+    """Replies of the model; the last of them is text."""
     seconds: float = 600.0
     tool_seconds: float = 60.0
     """For a tool that does not say."""
@@ -76,9 +77,13 @@ class Agent:
         self._sampling = sampling
         self._limits = limits
         self._stopped = threading.Event()
+        self._faulty: dict[str, str] = {}
+        """Tools that cannot be offered, and why."""
+        self._untold: list[str] = []
+        """What the user should hear of them."""
 
     def send(self, text: str) -> Generator[Event, None, None]:
-        """One turn: from the user's words to TurnEnded. Raises EngineError; history stays good."""
+        """One turn: from the user's words to TurnEnded. An error of the engine is a Notice."""
         from langchain_core.messages import HumanMessage
 
         self._stopped.clear()
@@ -90,10 +95,12 @@ class Agent:
             for message in self._offering.announce(self.session.messages, text, self.specs()):
                 self.session.append(message)
             self.session.append(HumanMessage(text))
+            while self._untold:
+                yield Notice(self._untold.pop(0))
             yield from self._steps(turn)
         except KeyboardInterrupt:
             turn.reason = "interrupted"
-        except EngineError as error:
+        except (EngineError, GrammarError) as error:
             turn.reason = "failed"
             yield Notice(str(error))
         finally:
@@ -131,11 +138,24 @@ class Agent:
                 return message.tool_calls[0]["name"] if message.tool_calls else None
 
     def specs(self) -> list[ToolSpec]:
-        """The tools as they are now, live choices filled in."""
+        """The tools as they are now, live choices filled in. One that fails is left out."""
         from tools.base import spec
 
-        found = (spec(tool) for tool in self.tools.values())
-        return [one for one in found if one is not None]
+        found = []
+        for tool in self.tools.values():
+            try:
+                one = spec(tool)
+            except (Exception, SystemExit) as error:  # its live choices are the user's code
+                self._leave_out(tool.name, f"{type(error).__name__}: {error}")
+                continue
+            if one is not None:
+                found.append(one)
+        return found
+
+    def _leave_out(self, name: str, why: str) -> None:
+        if self._faulty.get(name) != why:
+            self._faulty[name] = why
+            self._untold.append(f"tool {name!r} is left out, its choices fail: {why}")
 
     def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
         while True:
@@ -146,12 +166,15 @@ class Agent:
             if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
                 turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
                 return
-            if turn.steps >= self._limits.steps and turn.called:
+            last = turn.steps >= self._limits.steps
+            if last:
                 choice = replace(choice, mode="text")
             message = yield from self._ask(turn, specs, choice)
-            if not message.tool_calls:
+            if last or not message.tool_calls:  # a server may call all the same
                 turn.answer = str(message.text)
                 turn.reason = turn.ended_by(message, self._stopped.is_set())
+                if last and turn.reason == "answered" and (turn.called or message.tool_calls):
+                    turn.reason = "steps"
                 return
             for result in (yield from self._run(turn, message.tool_calls)):
                 self.session.append(result)
@@ -189,6 +212,7 @@ class Agent:
             limit = sampling.max_tokens
             if message.tool_calls:
                 message = without_invented_options(message, self.session.messages, specs)
+                message = _with_own_ids(message)
             if choice.mode == "call" and turn.has_made(message.tool_calls):
                 choice = replace(choice, mode="text")  # made to call, it had nothing new to call
                 continue
@@ -216,7 +240,9 @@ class Agent:
             self._stopped,
         )
         for call, result in zip(tool_calls, results, strict=True):
-            if turn.count(call, result) == SAME_RESULT_LIMIT:
+            repeated = turn.count(call, result) == SAME_RESULT_LIMIT
+            result.content = _shortened(str(result.text), self.engine.context)
+            if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
         return results
 
@@ -284,6 +310,22 @@ class _Turn:
         if finish == "interrupted" and self.overdue and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
+
+
+def _with_own_ids(message: AIMessage) -> AIMessage:
+    """Ids of our own: a server may use the same for every call, and the journal goes by them."""
+    calls = [{**call, "id": f"call_{secrets.token_hex(6)}"} for call in message.tool_calls]
+    return message.model_copy(update={"tool_calls": calls})
+
+
+def _shortened(result: str, context: int) -> str:
+    """As much of a result as leaves room in a window of `context` tokens for the talk.
+
+    A token is about four characters, so this is about a quarter.
+    """
+    if len(result) <= context:
+        return result
+    return f"{result[:context]}\n(cut: {len(result) - context} more characters)"
 
 
 def _key(call: ToolCall) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def first_reply(
     with parts.session() as session:
         tools = {spec.name: as_tool(spec) for spec in specs}
         sampling = Sampling(max_tokens=Settings().max_tokens)
-        agent = Agent(engine, tools, session, offering, sampling=sampling, limits=Limits(steps=1))
+        agent = Agent(engine, tools, session, offering, sampling=sampling, limits=Limits(steps=2))
         failure = ""
         with closing(agent.send(question)) as events:
             for event in events:

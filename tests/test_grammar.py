@@ -169,19 +169,28 @@ def test_a_schema_that_cannot_be_a_grammar_is_an_error_that_names_the_tool() -> 
     [
         '{"name": "x"}',
         "  [1, 2]",
-        "```json\n",
-        '("a")',
+        '```json\n{"name"',
         "<tool_call>",
-        "`x`",
         ', {"name": "x"',
-        'So: "name": "x"',
+        'So: {"name": "x", "arguments": {',
     ],
 )
 def test_an_answer_among_tools_does_not_begin_like_a_call(text: str) -> None:
     assert not begins(text, tools=True)
 
 
-@pytest.mark.parametrize("text", ["3363.", "\n\nThe files are:\n- a.txt", '"Rome" it is', "Ça va"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3363.",
+        "\n\nThe files are:\n- a.txt",
+        '"Rome" it is',
+        "Ça va",
+        "(Yes.)",
+        "```python\nprint(1)\n```",
+        'In package.json: {"name": "demo"}',
+    ],
+)
 def test_an_answer_in_words_may_be_written(text: str) -> None:
     assert begins(text, tools=True)
 

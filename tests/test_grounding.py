@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 
-from agent.grounding import is_about_more, keep_grounded, names_more
+from agent.grounding import (
+    is_about_more,
+    is_grounded,
+    keep_grounded,
+    names_more,
+    without_invented_options,
+)
+from tools.base import ToolSpec
 
 WEATHER = {
     "type": "object",
@@ -94,3 +102,36 @@ def test_another_call_is_looked_for_only_where_the_request_joins_something(
     arguments: dict[str, Any], request_: str, more: bool
 ) -> None:
     assert names_more(arguments, request_) is more
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "grounded"),
+    [
+        (-5, "shift by -5", True),
+        (0.07, "at 7 %", True),
+        (1000, "up to 1e3", True),
+        (1200, "1,200 euros", True),
+        (",", "split by ','", True),
+        ("北京", "查询北京明天的天气", True),
+        (10**400, "a lot", False),
+        (float("inf"), "a lot", False),
+        (12, "between 3 and 4", False),
+        (" ", "a lot", False),
+    ],
+)
+def test_a_value_is_grounded_when_it_is_written_somehow(
+    value: Any, said: str, grounded: bool
+) -> None:
+    assert is_grounded(value, said) is grounded
+
+
+def test_a_call_stays_valid_when_something_is_left_out() -> None:
+    colours = {"type": "array", "items": {"type": "string"}, "minItems": 2}
+    schema = {"type": "object", "properties": {"colours": colours}}
+    made = {"name": "paint", "args": {"colours": ["red", "blue"]}, "id": "1"}
+    message = without_invented_options(
+        AIMessage("", tool_calls=[made]),
+        [HumanMessage("paint it red")],
+        [ToolSpec("paint", "Paint.", schema)],
+    )
+    assert message.tool_calls[0]["args"] == made["args"]

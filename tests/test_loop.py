@@ -154,10 +154,78 @@ def test_the_same_call_with_the_same_result_is_nudged_and_then_ends_the_turn() -
     assert "Do not repeat it" in str(engine.seen[3].messages[-1].text)
 
 
-def test_the_last_step_asks_for_text() -> None:
+def test_the_last_step_is_text_and_says_why() -> None:
     agent, engine = agent_of(call("add", a=1, b=1), say("two"), limits=Limits(steps=2))
-    turn(agent)
+    last = ended(turn(agent))
     assert engine.seen[-1].choice.mode == "text"
+    assert (last.answer, last.reason) == ("two", "steps")
+
+
+def test_an_engine_that_calls_on_beyond_the_limit_is_not_obeyed() -> None:
+    lines = [call("add", a=1, b=number) for number in range(9)]
+    agent, engine = agent_of(*lines, limits=Limits(steps=3))
+    events = turn(agent)
+    assert ended(events).reason == "steps"
+    assert (len(engine.seen), len(finished(events))) == (3, 2)
+    assert isinstance(agent.session.messages[-1], ToolMessage)  # the call left over is answered
+
+
+def test_ids_that_come_twice_are_told_apart() -> None:
+    session = Session.create(":memory:")
+    for _ in range(2):  # each script counts its calls anew
+        agent, _ = agent_of(call("add", a=1, b=2), say("3"), session=session)
+        turn(agent)
+    ids = [m.tool_call_id for m in session.messages if isinstance(m, ToolMessage)]
+    assert len(set(ids)) == 2
+
+
+def test_choices_that_fail_leave_the_tool_out_and_are_told_once() -> None:
+    broken_now = False
+
+    def labels() -> list[str]:
+        if broken_now:
+            raise FileNotFoundError("labels.txt")
+        return ["a"]
+
+    @tool(choices={"label": labels})
+    def put(label: str) -> str:
+        """Put a label."""
+        return label
+
+    agent, engine = agent_of(say("one"), say("two"))
+    agent.tools = {**agent.tools, "put": put}
+    broken_now = True
+    notices = [[e.text for e in turn(agent) if isinstance(e, Notice)] for _ in range(2)]
+    assert [len(told) for told in notices] == [1, 0]
+    assert "labels.txt" in notices[0][0]
+    assert "put" not in {one.name for one in engine.seen[0].tools}
+
+
+def test_a_preview_that_refuses_is_told_to_the_model() -> None:
+    def show(name: str) -> str:
+        raise ToolError(f"{name} is outside")
+
+    @tool(effects={"writes"}, approval="ask", preview=show)
+    def drop(name: str) -> str:
+        """Drop something."""
+        return name
+
+    agent, engine = agent_of(call("drop", name="x"), say("ok"), approve=allow(["drop"]))
+    agent.tools = {"drop": drop}
+    turn(agent)
+    assert engine.seen[1].messages[-1].text == "x is outside"
+
+
+def test_a_result_longer_than_its_share_of_the_window_is_cut() -> None:
+    @tool
+    def much() -> str:
+        """Say much."""
+        return "x" * 1_000_000
+
+    agent, engine = agent_of(call("much"), say("ok"))
+    agent.tools = {"much": much}
+    turn(agent)
+    assert len(engine.seen[1].messages[-1].text) < engine.context + 60
 
 
 def test_an_engine_that_fails_ends_the_turn_and_the_next_turn_goes_on() -> None:

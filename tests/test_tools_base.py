@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal
 
 import jsonschema
@@ -10,6 +11,7 @@ import pytest
 from langchain_core.tools import tool as langchain_tool
 from pydantic import BaseModel
 
+from agent import grammar
 from tools.base import ToolError, ToolMistake, effects_of, invoke, spec, tool, tools_of
 
 
@@ -151,3 +153,42 @@ def test_a_langchain_tool_works_as_it_is_and_is_taken_to_write() -> None:
     assert invoke(double, {"number": 4}) == "8"
     assert parameters(double)["required"] == ["number"]
     assert "writes" in effects_of(double)
+
+
+def test_live_choices_reach_into_a_union() -> None:
+    @tool(choices={"labels": lambda: ["red", "blue"]})
+    def pick(labels: list[str] | None = None) -> str:
+        """Pick labels."""
+        return str(labels)
+
+    union = parameters(pick)["properties"]["labels"]["anyOf"]
+    assert [branch.get("items", {}).get("enum") for branch in union] == [["red", "blue"], None]
+
+
+def test_a_type_whose_format_no_grammar_knows_can_be_offered() -> None:
+    @tool
+    def look(place: Path) -> str:
+        """Look at a place."""
+        return str(place)
+
+    assert parameters(look)["properties"]["place"] == {"type": "string"}
+    assert grammar.arguments(grammar.HERMES, "look", parameters(look))
+
+
+@pytest.mark.parametrize("name", ['we "ird', "a b", "9lives", "x" * 65])
+def test_a_name_that_no_call_can_carry_is_refused(name: str) -> None:
+    def quiet() -> str:
+        """Say nothing."""
+        return ""
+
+    with pytest.raises(ToolMistake, match="not a name"):
+        tool(name=name)(quiet)
+
+
+def test_a_parameter_that_langchain_keeps_for_itself_is_refused() -> None:
+    def run(args: str) -> str:
+        """Run something."""
+        return args
+
+    with pytest.raises(ToolMistake, match="'args'"):
+        tool(run)

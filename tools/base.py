@@ -19,6 +19,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
@@ -27,6 +28,12 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import ToolException as LangChainToolException
 from pydantic import BaseModel, Field, ValidationError
 
+FORMATS = {
+    "", "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri",
+}  # fmt: skip
+"""Those of JSON schema that llguidance knows."""
+LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
+"""Names of parameters that LangChain renames or fills in itself."""
 Effect = Literal["reads", "writes", "runs long"]
 Approval = Literal["never", "ask"]
 
@@ -129,11 +136,22 @@ def spec(tool: BaseTool) -> ToolSpec | None:
         live = list(values())
         if not live:
             return None
-        place = parameters["properties"][parameter]
-        (place["items"] if place.get("type") == "array" else place)["enum"] = live
+        _restrict(parameters["properties"][parameter], live)
     examples = getattr(tool, "examples", ())
     description = tool.description.split("\n\nArgs:")[0].strip()
     return ToolSpec(tool.name, description, parameters, tuple(examples))
+
+
+def _restrict(place: dict[str, Any], live: Sequence[str]) -> None:
+    """Make `live` the only legal values: of a string, of a list's items, of either in a union."""
+    if "anyOf" in place:
+        for branch in place["anyOf"]:
+            if branch.get("type") in ("string", "array"):
+                _restrict(branch, live)
+    elif place.get("type") == "array":
+        place["items"]["enum"] = live
+    else:
+        place["enum"] = live
 
 
 def invoke(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
@@ -182,6 +200,11 @@ def preview(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
 
 def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     name = options.get("name") or function.__name__
+    if not re.fullmatch(r"[A-Za-z_][\w.-]{0,63}", name, re.ASCII):
+        raise ToolMistake(f"{name!r} is not a name for a tool; take letters, digits, _ - and .")
+    taken = set(inspect.signature(function).parameters) & LANGCHAINS
+    if taken:
+        raise ToolMistake(f"tool {name!r}: LangChain keeps the parameter {min(taken)!r} for itself")
     if not inspect.getdoc(function):
         raise ToolMistake(f"tool {name!r} has no docstring; the model chooses by it")
     untyped = [
@@ -256,6 +279,8 @@ def _plain(schema: Mapping[str, Any], tool: str) -> dict[str, Any]:
             for key, value in node.items()
             if named or key not in ("title", "$defs")
         }
+        if not named and plain.get("format", "") not in FORMATS:
+            del plain["format"]  # a grammar cannot hold to it, so the tool's own type checks it
         if not named and plain.get("type") == "object" and "properties" in plain:
             plain.setdefault("additionalProperties", False)
         return plain

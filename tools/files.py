@@ -15,6 +15,7 @@ from pathlib import Path
 from tools.base import ToolError, tool
 
 MOST_LINES = 200
+MOST_CHARACTERS = 20_000
 """Given at once by `read_file`."""
 MOST_HITS = 50
 LONGEST_LINE = 300
@@ -67,6 +68,11 @@ class Files:
             raise ToolError(f"{path} has {len(all_lines)} lines; line {first_line} is not there")
         last = min(first_line - 1 + min(lines, MOST_LINES), len(all_lines))
         part = "\n".join(all_lines[first_line - 1 : last])
+        if len(part) > MOST_CHARACTERS:
+            cut = part[:MOST_CHARACTERS]
+            last = first_line + cut.count("\n")
+            note = f"(cut in line {last} of {len(all_lines)}, after {MOST_CHARACTERS} characters)"
+            return f"{cut}\n{note}"
         if first_line == 1 and last == len(all_lines):
             return part
         return f"{part}\n(lines {first_line} to {last} of {len(all_lines)})"

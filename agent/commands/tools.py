@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands import options
-from agent.errors import UsageError
+from agent.errors import GrammarError, UsageError
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -82,12 +82,17 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _faults(tool: BaseTool) -> list[str]:
+    from agent import grammar
     from tools.base import spec
 
     faults = [] if getattr(tool, "examples", ()) else ["has no examples; add two or three"]
     now = spec(tool)
     if now is None:
         return [*faults, "one of its choices has no value now, so it is not offered"]
+    try:
+        grammar.arguments(grammar.HERMES, now.name, now.parameters)
+    except GrammarError as error:
+        faults.append(str(error))
     for name, schema in now.parameters["properties"].items():
         if not schema.get("description"):
             faults.append(f"parameter {name!r} has no description under Args:")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
-CIRCLES = 256
-"""Characters that repeat themselves at least four times: no call means that."""
+CIRCLES = 512
+"""Characters that only repeat the same few: no call means that."""
 Finish = Literal["stop", "length", "interrupted"]
 
 
@@ -135,7 +135,7 @@ class LocalEngine:
             if finish == "stop" and tools and self._wants_call(draft, choice):
                 before = draft.text, draft.ids
                 calls, finish = self._calls(draft, tools, sampling, choice, messages)
-                cut = finish == "length" and not calls
+                cut = finish == "length" and not (calls and choice.mode == "call")
                 if not calls:
                     draft.text, draft.ids = before
             if finish == "stop" and not calls:
@@ -443,7 +443,7 @@ def _circles(written: str) -> bool:
     """Whether the end only repeats itself; a weak model then goes on until its tokens are spent."""
     end = written[-CIRCLES:]
     return len(end) == CIRCLES and any(
-        end[period:] == end[:-period] for period in range(1, CIRCLES // 4)
+        end[period:] == end[:-period] for period in range(1, CIRCLES // 8)
     )
 
 

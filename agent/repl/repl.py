@@ -74,7 +74,7 @@ class Repl:
         self._paths = tools
         self._box: Toolbox | None = None
         self._screen = Screen()
-        self._approve = Remembered(home() / "approvals.json", self._ask)
+        self._approve = Remembered(home() / "approvals.json", self._ask, self._screen.notice)
         self._prompt: PromptSession[str] | None = None
         self._typed = ""
         """Text for the next prompt to begin with."""
@@ -225,11 +225,14 @@ class Repl:
         from prompt_toolkit import prompt as ask
 
         answers: dict[str, Answer] = {"o": "once", "s": "session", "a": "always", "n": "no"}
-        always = f"[a]lways {pattern(name, arguments)}"
+        wanted = pattern(name, arguments)
+        always = f"[a]lways {wanted}, " if wanted else ""
+        if not wanted:
+            del answers["a"]
         with self._screen.approval(name, arguments, preview):
             while True:
                 try:
-                    text = ask(f"[o]nce, this [s]ession, {always}, [n]o (n and a reason)? ")
+                    text = ask(f"[o]nce, this [s]ession, {always}[n]o (n and a reason)? ")
                 except EOFError:
                     return "no", ""
                 key, _, reason = text.strip().partition(" ")

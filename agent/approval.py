@@ -125,10 +125,10 @@ def pattern(name: str, arguments: Mapping[str, Any]) -> str:
     key = "path" if "path" in arguments else next(iter(arguments))
     value = arguments[key]
     if key != "path" or not isinstance(value, str):
-        return f"{name}({key}={json.dumps(value, sort_keys=True)})"
+        return f"{name}({key}={json.dumps(value, sort_keys=True, ensure_ascii=False)})"
     path = posixpath.normpath(value)
     # a backslash parts folders on Windows, where a colon comes behind a drive
-    if path.startswith(("..", "/")) or "\\" in path or ":" in path:
+    if path.startswith(("..", "/", "~")) or "\\" in path or ":" in path:
         return ""
     folder, slash, _ = path.rpartition("/")
     return f"{name}({folder}/*)" if slash else f"{name}({path})"

@@ -71,9 +71,17 @@ def test_always_holds_in_its_working_folder_only(
     assert is_asked(file, {"path": "notes/a.md", "text": "x"})
 
 
-def test_what_lies_outside_is_never_allowed_for_good(file: Path) -> None:
-    always(file, {"path": "../a.md", "text": "x"})
-    assert is_asked(file, {"path": "../a.md", "text": "x"})
+@pytest.mark.parametrize("path", ["../a.md", "/etc/a.md", "~/a.md"])
+def test_what_lies_outside_is_never_allowed_for_good(file: Path, path: str) -> None:
+    always(file, {"path": path, "text": "x"})
+    assert is_asked(file, {"path": path, "text": "x"})
+
+
+def test_without_a_path_always_holds_for_the_same_first_argument(file: Path) -> None:
+    always(file, {"to": "ada", "text": "x"})
+    assert not is_asked(file, {"to": "ada", "text": "y"})
+    assert is_asked(file, {"to": "bob", "text": "x"})
+    assert is_asked(file, {"text": "ada", "to": "bob"})
 
 
 @pytest.mark.parametrize("text", ["5", "null", "[1", '{"a": 1}', '["write_file(notes/*)"]'])

@@ -96,7 +96,7 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
     path = catalog.resolve(name)
     from agent.engines.local import LocalEngine
 
-    named = path.stem if Path(name).exists() else name
+    named = path.stem if catalog.local(name) else name
     return LocalEngine(named, _load_model(path, settings, tell))
 
 
@@ -213,9 +213,11 @@ def asks_for_trust(folder: Path) -> bool:
 
 
 def trust(folder: Path) -> None:
-    from agent.files import write_atomically
+    from agent.files import locked, write_atomically
 
-    write_atomically(home() / "trusted", "\n".join(sorted({*_trusted(), str(folder)})) + "\n")
+    file = home() / "trusted"
+    with locked(file):
+        write_atomically(file, "\n".join(sorted({*_trusted(), str(folder)})) + "\n")
 
 
 def _trusted() -> set[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
+import contextlib
 import json
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.files import write_atomically
+from agent.files import locked, write_atomically
 
 
 @dataclass(frozen=True)
@@ -43,50 +44,91 @@ class Remembered:
     """Asks, and does not ask again what was allowed for this session or for good."""
 
     def __init__(
-        self, file: Path, ask: Callable[[str, Mapping[str, Any], str], tuple[Answer, str]]
+        self,
+        file: Path,
+        ask: Callable[[str, Mapping[str, Any], str], tuple[Answer, str]],
+        tell: Callable[[str], None],
     ) -> None:
-        """`file` keeps the patterns allowed for good. `ask` gives the answer and a reason."""
+        """`file` keeps what is allowed for good, in the working folder of now and no other.
+
+        `ask` gives the answer and a reason. `tell` hears when the file cannot be used.
+        """
         self._file = file
+        self._folder = str(Path.cwd())
         self._ask = ask
+        self._tell = tell
         self._session: set[str] = set()
 
     def __call__(self, name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
-        wanted = written(name, arguments)
-        if any(fnmatch.fnmatchcase(wanted, one) for one in self._session | set(self.always())):
+        wanted = pattern(name, arguments)
+        if name in self._session or wanted in self.always():
             return Approval(True)
         answer, reason = self._ask(name, arguments, preview)
         if answer == "no":
             return Approval(False, reason)
         if answer == "session":
-            self._session.add(f"{fnmatch_escape(name)}(*")
-        elif answer == "always":
-            patterns = [*self.always(), pattern(name, arguments)]
-            write_atomically(self._file, json.dumps(sorted(set(patterns)), indent=1))
+            self._session.add(name)
+        elif answer == "always" and wanted:
+            self._keep(wanted)
         return Approval(True)
 
     def always(self) -> list[str]:
-        """The patterns allowed for good."""
+        """The patterns allowed for good in this working folder."""
+        return self._read().get(self._folder, [])
+
+    def _keep(self, wanted: str) -> None:
         try:
-            patterns = json.loads(self._file.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            return []
-        return [str(one) for one in patterns]
+            with locked(self._file):
+                kept = self._read()
+                kept[self._folder] = sorted({*kept.get(self._folder, []), wanted})
+                write_atomically(self._file, json.dumps(kept, indent=1))
+        except OSError as error:
+            self._tell(f"{wanted} is allowed only now, {self._file} cannot be written: {error}")
+
+    def _read(self) -> dict[str, list[str]]:
+        """By working folder. What cannot be understood is put aside, not written over."""
+        try:
+            kept = json.loads(self._file.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            self._tell(f"{self._file} cannot be read: {error}; what it allows is asked again")
+            return {}
+        except ValueError:
+            kept = None
+        if _is_right(kept):
+            return dict(kept)
+        aside = self._file.with_name(f"{self._file.name}.damaged")
+        with contextlib.suppress(OSError):
+            self._file.replace(aside)
+            self._tell(
+                f"{self._file} is damaged, it is {aside} now; what it allowed is asked again"
+            )
+        return {}
 
 
-def written(name: str, arguments: Mapping[str, Any]) -> str:
-    """A call as patterns see it: the tool and the first argument, `write_file(notes/a.md)`."""
-    first = next(iter(arguments.values()), "")
-    return f"{name}({first})"
+def _is_right(kept: object) -> bool:
+    return isinstance(kept, dict) and all(
+        isinstance(one, list) and all(isinstance(text, str) for text in one)
+        for one in kept.values()
+    )
 
 
 def pattern(name: str, arguments: Mapping[str, Any]) -> str:
-    """What "always" allows: the same tool in the same folder, or on the same first argument."""
-    first = str(next(iter(arguments.values()), ""))
-    folder, slash, _ = first.rpartition("/")
-    if slash:
-        return f"{name}({fnmatch_escape(folder)}/*)"
-    return f"{name}({fnmatch_escape(first)})"
+    """What "always" allows: calls with the same pattern. Empty: it cannot be allowed for good.
 
-
-def fnmatch_escape(text: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)
+    `write_file(notes/*)` is the tool on the files of that folder itself. Without a folder in `path`
+    it is that one file; without a path, the first argument has to be the same.
+    """
+    if not arguments:
+        return f"{name}()"
+    key = "path" if "path" in arguments else next(iter(arguments))
+    value = arguments[key]
+    if key != "path" or not isinstance(value, str):
+        return f"{name}({key}={json.dumps(value, sort_keys=True, ensure_ascii=False)})"
+    path = posixpath.normpath(value)
+    # a backslash parts folders on Windows, where a colon comes behind a drive
+    if path.startswith(("..", "/", "~")) or "\\" in path or ":" in path:
+        return ""
+    folder, slash, _ = path.rpartition("/")
+    return f"{name}({folder}/*)" if slash else f"{name}({path})"

@@ -7,6 +7,7 @@ wrote. `agent.fetch` brings them.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import shutil
@@ -117,11 +118,20 @@ def resolve(name: str) -> Path:
     """
     if is_here(name):
         return path_of(name)
-    if name not in entries() and (local := Path(name).expanduser()).exists():
-        return local.absolute()
+    if name not in entries() and (path := local(name)):
+        return path
     one = entry(name)
     what = name if one.title else f"{name} is no file or folder here, and as a model of the hub it"
     raise ModelError(f"{what} is not on this machine; get it with: tinsmith models pull {name}")
+
+
+def local(name: str) -> Path | None:
+    """The file or folder that `name` is the path of."""
+    with contextlib.suppress(OSError, RuntimeError):  # too long for a path; ~ of nobody
+        path = Path(name).expanduser()
+        if path.exists():
+            return path.absolute()
+    return None
 
 
 def talking() -> list[str]:

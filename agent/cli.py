@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+from typing import Literal, TextIO
 
 from agent.commands import ask, chat, config, doctor, models, sessions
 from agent.commands import tools as tools_command
@@ -16,21 +18,45 @@ INTERRUPTED = 130
 
 def main(arguments: list[str] | None = None) -> None:
     """Exit codes: 0 right, 1 failure, 2 usage, 130 interrupted."""
+    _have_streams()
     parser = _parser()
     words = sys.argv[1:] if arguments is None else arguments
     args = parser.parse_args(words or ["chat"])
     try:
         code = args.run(args)
         sys.stdout.flush()
+    except BrokenPipeError:
+        code = 1
     except TinsmithError as error:
         print(f"tinsmith: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, UnicodeError, EOFError) as error:
+        print(f"tinsmith: {error or type(error).__name__}", file=sys.stderr)
         code = 1
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would try again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _have_streams() -> None:
+    """A program without a terminal may have been started without some of them."""
+    if sys.stdin is None:
+        sys.stdin = _nowhere("r")
+    if sys.stdout is None:
+        sys.stdout = _nowhere("w")
+    if sys.stderr is None:
+        sys.stderr = _nowhere("w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a test may have put another in its place
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere(mode: Literal["r", "w"]) -> TextIO:
+    return open(os.devnull, mode, encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,12 @@ class SentenceEmbedder:
     def __init__(self, path: Path) -> None:
         from sentence_transformers import SentenceTransformer
 
-        self._model = SentenceTransformer(str(path), device="cpu", local_files_only=True)
+        self._model = SentenceTransformer(
+            str(path),
+            device="cpu",
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True},  # a pickle can run code when it is loaded
+        )
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors, shape (len(texts), dimension)."""

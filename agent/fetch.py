@@ -248,7 +248,8 @@ def _unpack(
 def _pip_download(package: str, target: Path, tell: Callable[[int], None]) -> None:
     """pip is the client that knows the user's index, proxy and certificates."""
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"),
+        # -P: a file pip.py in the working folder is not the one that is meant
+        *(sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"),
         *("--disable-pip-version-check", "--only-binary=:all:", "--dest", str(target), package),
     ]
     with tempfile.TemporaryFile() as errors:

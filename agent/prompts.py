@@ -20,7 +20,7 @@ def shipped(kind: str) -> Path:
 
 
 def render(name: str, **values: object) -> str:
-    """The text of prompt `name`. Raises PromptError with the file and line."""
+    """The text of prompt `name`. Raises PromptError with the file, and the line if it is known."""
     import jinja2
 
     from agent.settings import home
@@ -35,6 +35,8 @@ def render(name: str, **values: object) -> str:
         raise PromptError(f"{error.filename}:{error.lineno}: {error.message}") from None
     except jinja2.UndefinedError as error:
         raise PromptError(f"prompt {name!r}: {error.message}") from None
+    except Exception as error:  # a template can do most of what Python can
+        raise PromptError(f"prompt {name}.j2: {type(error).__name__}: {error}") from error
 
 
 @lru_cache

@@ -14,13 +14,22 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from agent.errors import SettingsError
-from agent.files import write_atomically
+from agent.files import locked, write_atomically
 
 
 def home() -> Path:
-    """The state folder: TINSMITH_HOME, else the platform's data folder. Not created here."""
+    """The state folder: TINSMITH_HOME, else the platform's data folder. Not created here.
+
+    Raises SettingsError.
+    """
     if given := os.environ.get("TINSMITH_HOME"):
-        return Path(given).expanduser().absolute()
+        try:
+            folder = Path(given).expanduser().absolute()
+        except RuntimeError as error:
+            raise SettingsError(f"TINSMITH_HOME={given}: {error}; name a folder") from None
+        if folder.is_file():
+            raise SettingsError(f"TINSMITH_HOME={given} is a file; name a folder")
+        return folder
     import platformdirs
 
     return Path(platformdirs.user_data_dir("tinsmith", appauthor=False))
@@ -80,14 +89,15 @@ def save(key: str, text: str | None) -> None:
     import tomlkit
 
     file = home() / "config.toml"
-    _read(file)
-    document = tomlkit.parse(file.read_text("utf-8")) if file.exists() else tomlkit.document()
-    if text is None:
-        _check_key(key, "the command line")
-        document.pop(key, None)
-    else:
-        document[key] = _parse(key, text)
-    write_atomically(file, tomlkit.dumps(document))
+    with locked(file):
+        _read(file)
+        document = tomlkit.parse(file.read_text("utf-8")) if file.exists() else tomlkit.document()
+        if text is None:
+            _check_key(key, "the command line")
+            document.pop(key, None)
+        else:
+            document[key] = _parse(key, text)
+        write_atomically(file, tomlkit.dumps(document))
 
 
 def describe() -> list[tuple[str, Any, str]]:
@@ -111,6 +121,8 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _check_key(key: str, where: str) -> Any:

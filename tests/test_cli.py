@@ -19,12 +19,28 @@ ROOT = Path(__file__).parent.parent
 TERMINAL = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
 
 
-def tinsmith(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def tinsmith(
+    *words: str, stdin: str = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agent", *words],
         input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
     )  # fmt: skip
+
+
+def terminal(*words: str, term: str = "xterm", cwd: Path | None = None) -> pexpect.spawn:
+    return pexpect.spawn(
+        sys.executable, ["-m", "agent", *words], cwd=cwd, timeout=60, encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL, "TERM": term},
+    )  # fmt: skip
+
+
+def scripted(tmp_path: Path, *lines: dict[str, object]) -> list[str]:
+    """The options for a model that says this."""
+    file = tmp_path / "lines.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    return ["--engine", "scripted", "--script", str(file)]
 
 
 @pytest.fixture
@@ -176,3 +192,201 @@ def test_chat_in_a_pipe_has_no_prompt_and_no_colours(script: Path) -> None:
     assert "It is 3363." in done.stdout
     assert "\x1b" not in done.stdout
     assert "> " not in done.stdout
+
+
+LOUD = '''
+print("loaded")
+
+from tools.base import tool
+
+@tool(examples=["shout"])
+def shout(what: str) -> str:
+    """Shout.
+
+    Args:
+        what: what to shout
+    """
+    print("SHOUTING")
+    return "\\x1b[31mdone"
+'''
+
+
+def test_what_a_tool_prints_is_not_part_of_the_envelope(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    model = scripted(tmp_path, {"call": "shout", "arguments": {"what": "x"}}, {"say": "Done."})
+    done = tinsmith("ask", "--json", *model, "--tools", str(tmp_path / "loud.py"), "shout x")
+    assert json.loads(done.stdout)["answer"] == "Done."
+    assert "SHOUTING" in done.stderr
+
+
+ODD = '''
+import inspect
+
+from tools.base import tool
+
+def choices():
+    # not yet when the file is loaded and checked
+    if any(frame.function == "specs" for frame in inspect.stack()):
+        raise ERROR
+    return ["x"]
+
+@tool(examples=["pick"], choices={"what": choices})
+def pick(what: str) -> str:
+    """Pick.
+
+    Args:
+        what: what to pick
+    """
+    return what
+'''
+
+
+@pytest.mark.parametrize("error", ["ZeroDivisionError('odd')", "SystemExit('odd')"])
+def test_ask_json_has_an_envelope_for_a_bug_too(tmp_path: Path, error: str) -> None:
+    (tmp_path / "odd.py").write_text(ODD.replace("ERROR", error))
+    model = scripted(tmp_path, {"say": "ok"})
+    done = tinsmith("ask", "--json", *model, "--tools", str(tmp_path / "odd.py"), "hi")
+    assert done.returncode == 1
+    assert "odd" in json.loads(done.stdout)["error"]
+
+
+def test_a_tool_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    model = scripted(tmp_path, {"call": "shout", "arguments": {"what": "x"}}, {"say": "Done."})
+    done = tinsmith("ask", *model, "--tools", str(tmp_path / "loud.py"), "shout x")
+    assert "[31mdone" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_an_answer_steers_no_terminal(tmp_path: Path) -> None:
+    child = terminal("ask", *scripted(tmp_path, {"say": "a\x1b]0;title\x07b"}), "hi")
+    child.sendeof()
+    child.expect(r"a\]0;titleb")
+
+
+def test_a_title_steers_no_terminal(tmp_path: Path) -> None:
+    tinsmith("ask", *scripted(tmp_path, {"say": "ok"}), "a\x1b[31mb")
+    assert "a[31mb" in tinsmith("sessions").stdout
+
+
+@pytest.mark.parametrize("json_flag", [[], ["--json"]])
+def test_half_a_character_on_the_command_line_is_asked(
+    tmp_path: Path, json_flag: list[str]
+) -> None:
+    model = scripted(tmp_path, {"say": "caf\udce9"})
+    done = tinsmith("ask", *json_flag, *model, "caf\udce9")
+    assert (done.returncode, "caf" in done.stdout) == (0, True), done.stderr
+    assert tinsmith("sessions").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("home", "says"), [("file", "is a file"), ("~nobody-here/x", "name a folder")]
+)
+def test_a_state_folder_that_cannot_be_is_a_clear_error(
+    tmp_path: Path, home: str, says: str
+) -> None:
+    (tmp_path / "file").touch()
+    place = home if home.startswith("~") else str(tmp_path / home)
+    done = tinsmith("sessions", env={"TINSMITH_HOME": place})
+    assert (done.returncode, says in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_that_are_a_folder_are_a_clear_error(state: Path) -> None:
+    (state / "config.toml").mkdir(parents=True)
+    done = tinsmith("config")
+    assert (done.returncode, "config.toml cannot be read" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["m" * 5000, "~nobody-here/model.gguf"])
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_a_model_that_can_be_no_path_is_a_clear_error(command: str, name: str) -> None:
+    done = tinsmith(command, "--model", name, stdin="hi")
+    assert (done.returncode, "no model named" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_is_full_is_one_line(state: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "agent", "config"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+
+
+def test_streams_that_are_closed_are_no_traceback(script: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m agent ask --engine scripted --script {script} hi <&- >&-",
+        shell=True, stderr=subprocess.PIPE, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("{{ 1 / 0 }}", "ZeroDivisionError"), ("\xff", "utf-8")]
+)
+def test_a_prompt_that_fails_is_named(script: Path, state: Path, text: str, says: str) -> None:
+    (state / "prompts").mkdir(parents=True)
+    (state / "prompts" / "system.j2").write_bytes(text.encode("latin-1"))
+    done = tinsmith("ask", "--engine", "scripted", "--script", str(script), "hi")
+    assert (done.returncode, "system.j2" in done.stderr, says in done.stderr) == (1, True, True)
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_d_at_the_question_of_trust_means_no(
+    script: Path, tmp_path: Path, state: Path
+) -> None:
+    work = tmp_path / "work"
+    (work / "tools").mkdir(parents=True)
+    (work / "tools" / "mine.py").write_text("")
+    child = terminal("chat", "--engine", "scripted", "--script", str(script), cwd=work)
+    child.expect("Use the tools in")
+    child.sendcontrol("d")
+    child.expect("Ctrl-D leaves")
+    assert not (state / "trusted").exists()
+
+
+def test_ctrl_d_at_the_offer_to_fetch_means_no() -> None:
+    child = terminal("chat", "--model", "smollm2-135m")
+    child.expect("Fetch it now")
+    child.sendcontrol("d")
+    child.expect("tinsmith: no model;")
+
+
+def test_chat_answers_on_a_dumb_terminal(tmp_path: Path) -> None:
+    child = terminal("chat", *scripted(tmp_path, {"say": "I am here."}), term="dumb")
+    child.expect("Ctrl-D leaves")
+    child.send("hello\r")
+    child.expect("I am here.")
+
+
+def test_piped_chat_ends_though_the_choices_of_a_tool_leave(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(ODD.replace("ERROR", "SystemExit('gone')"))
+    model = scripted(tmp_path, {"say": "ok"})
+    done = tinsmith("chat", *model, "--tools", str(tmp_path / "odd.py"), stdin="hi\n")
+    assert (done.returncode, "gone" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
+
+
+def test_piped_chat_fails_when_its_last_turn_has(tmp_path: Path) -> None:
+    model = scripted(tmp_path, {"say": "ok"})
+    assert tinsmith("chat", *model, stdin="hi\n").returncode == 0
+    assert tinsmith("chat", *model, stdin="hi\nand now?\n").returncode == 1
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_settings_that_are_written_at_once_are_all_kept(round: int) -> None:
+    wanted = {"top_p": "0.9", "top_k": "5", "min_p": "0.1", "max_steps": "7", "seed": "3"}
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "agent", "config", "set", key, value],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for key, value in wanted.items()
+    ]
+    assert [program.wait() for program in programs] == [0] * len(wanted)
+    assert tinsmith("config").stdout.count("config.toml") == len(wanted)

@@ -38,6 +38,8 @@ class Hub:
         self.commit = "1" * 40
         self.asked: list[tuple[str, int]] = []
         """Files that were asked for, and from which byte on."""
+        self.told: list[str] = []
+        """What the programs that asked said about themselves."""
         self.stalled = threading.Event()
         self.stall_after: int | None = None
         hub = self
@@ -72,6 +74,7 @@ class Hub:
         self._send(request, file, self.lies.get(file, body))
 
     def _list(self, request: BaseHTTPRequestHandler, repository: str) -> None:
+        self.told.append(request.headers.get("User-Agent", ""))
         files = self.repositories.get(repository)
         if files is None:
             request.send_response(404)
@@ -235,6 +238,21 @@ def test_without_a_network_both_sources_are_named() -> None:
     assert code == 1
     assert "the hub: " in err
     assert "the mirror: " in err
+
+
+def test_a_pip_in_the_working_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    tinsmith(None, "models", "pull", SMALL)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_pull_tells_the_hub_nothing_about_what_is_installed(hub: Hub, folder_model: str) -> None:
+    assert tinsmith(hub, "models", "pull", folder_model)[0] == 0
+    assert hub.told
+    assert not [agent for agent in hub.told if "torch" in agent]
 
 
 def test_a_disk_that_gets_full_keeps_what_came(served: Hub) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from safetensors.torch import load_file
 
 from agent import app
 from agent.approval import deny
@@ -26,6 +28,18 @@ SPECS = [one for one in map(spec, app.built_in()) if one is not None]
 @pytest.fixture(scope="module")
 def embedder(minilm: Path) -> SentenceEmbedder:
     return SentenceEmbedder(minilm)
+
+
+def test_an_embedder_of_pickled_weights_is_not_loaded(minilm: Path, tmp_path: Path) -> None:
+    import torch
+
+    pickled = tmp_path / "pickled"
+    shutil.copytree(minilm, pickled)
+    weights = load_file(pickled / "model.safetensors")
+    (pickled / "model.safetensors").unlink()
+    torch.save(weights, pickled / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        SentenceEmbedder(pickled)
 
 
 def asked(request: str, *served: tuple[str, str]) -> list[BaseMessage]:

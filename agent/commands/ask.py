@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.commands import options
 from agent.commands.waiting import waiting
 from agent.errors import TinsmithError, UsageError
+
+if TYPE_CHECKING:
+    from agent.events import Event
 
 CODES = {"interrupted": 130, "failed": 1}
 
@@ -43,63 +48,85 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         envelope["reason"] = "interrupted"
         code = 130
+    except (Exception, SystemExit) as error:
+        if not args.json:
+            raise
+        envelope["error"] = f"{type(error).__name__}: {error}"
+        code = 1
     if args.json:
         envelope["seconds"] = round(time.monotonic() - began, 3)
-        print(json.dumps(envelope, ensure_ascii=False))
+        print(json.dumps(envelope))
     return code
 
 
 def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
     from agent import app
     from agent.approval import allow
-    from agent.events import Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
     from agent.memory.sessions import Session
     from agent.settings import home
 
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    piped = "" if sys.stdin.isatty() else sys.stdin.read().strip()
     question = "\n\n".join(filter(None, [" ".join(args.words), piped]))
     if not question:
         raise UsageError('nothing is asked; try: tinsmith ask "what is 12 * 30?"')
     settings = app.settings_of(vars(args))
-    box = app.toolbox(args.tools, app.is_trusted(app.project_tools()))
-    for problem in box.problems:
-        print(f"tinsmith: {problem}", file=sys.stderr)
-    session = Session.create(home() / "sessions.db")
-    with waiting(f"loading {app.called(settings)}") as wait:
-        agent = app.build(settings, session, box, allow(args.approve.split(",")), wait.tell)
-    envelope.update(model=agent.engine.name, session=session.id)
-    started: dict[str, Any] = {}
-    try:
-        for event in agent.send(question):
-            if isinstance(event, TextDelta):
-                if event.kind == "answer" and not args.json:
-                    print(event.text, end="", flush=True)
-            elif isinstance(event, ToolStarted):
-                started[event.id] = event.arguments
-                print(f"· {event.name} {json.dumps(event.arguments)}", file=sys.stderr)
-            elif isinstance(event, ToolFinished):
-                done = asdict(event) | {"arguments": started[event.id]}
-                envelope["calls"].append(done)
-                print(f"{'✓' if event.ok else '✗'} {_short(event.result)}", file=sys.stderr)
-            elif isinstance(event, Notice):
-                envelope["error"] = event.text
-                print(f"tinsmith: {event.text}", file=sys.stderr)
-            elif isinstance(event, TurnEnded):
-                envelope.update(
-                    ok=event.reason == "answered",
-                    answer=event.answer,
-                    reason=event.reason,
-                    usage=asdict(event.usage),
-                )
-    finally:
-        agent.engine.close()
-        session.close()
-    if not args.json:
-        print()
+    out = sys.stdout
+    # what a tool or its file prints is not part of the answer
+    with contextlib.ExitStack() as at_end, contextlib.redirect_stdout(sys.stderr):
+        box = app.toolbox(args.tools, app.is_trusted(app.project_tools()))
+        for problem in box.problems:
+            _say(f"tinsmith: {problem}")
+        session = Session.create(home() / "sessions.db")
+        at_end.callback(session.close)
+        with waiting(f"loading {app.called(settings)}") as wait:
+            agent = app.build(settings, session, box, allow(args.approve.split(",")), wait.tell)
+        at_end.callback(agent.engine.close)
+        envelope.update(model=agent.engine.name, session=session.id)
+        # half a character, as of a file's name, is one that no model can read
+        events = agent.send(question.encode("utf-8", "replace").decode())
+        _draw(events, envelope, None if args.json else out)
     reason = str(envelope["reason"])
     if reason not in ("answered", "failed"):
-        print(f"tinsmith: the turn ended early: {reason}", file=sys.stderr)
+        _say(f"tinsmith: the turn ended early: {reason}")
     return 0 if reason == "answered" else CODES.get(reason, 1)
+
+
+def _draw(events: Iterator[Event], envelope: dict[str, Any], out: TextIO | None) -> None:
+    """The answer goes to `out` as it comes, all else to stderr and into the envelope."""
+    from agent.events import Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
+    from agent.repl.screen import clean
+
+    started: dict[str, Any] = {}
+    for event in events:
+        if isinstance(event, TextDelta):
+            if event.kind == "answer" and out is not None:
+                print(clean(event.text) if out.isatty() else event.text, end="", file=out)
+                out.flush()
+        elif isinstance(event, ToolStarted):
+            started[event.id] = event.arguments
+            _say(f"· {event.name} {json.dumps(event.arguments)}")
+        elif isinstance(event, ToolFinished):
+            done = asdict(event) | {"arguments": started[event.id]}
+            envelope["calls"].append(done)
+            _say(f"{'✓' if event.ok else '✗'} {_short(event.result)}")
+        elif isinstance(event, Notice):
+            envelope["error"] = event.text
+            _say(f"tinsmith: {event.text}")
+        elif isinstance(event, TurnEnded):
+            envelope.update(
+                ok=event.reason == "answered",
+                answer=event.answer,
+                reason=event.reason,
+                usage=asdict(event.usage),
+            )
+    if out is not None:
+        print(file=out)
+
+
+def _say(text: str) -> None:
+    from agent.repl.screen import clean
+
+    print(clean(text), file=sys.stderr)
 
 
 def _short(text: str) -> str:

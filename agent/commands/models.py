@@ -57,8 +57,12 @@ def _size(folder: Path) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
+    from agent import app
     from agent.fetch import pull
 
+    # before the hub's library is imported; going offline is not for this command
+    key = "HF_HUB_DISABLE_TELEMETRY"
+    os.environ[key] = app.QUIET[key]
     with progress() as report:
         path = pull(args.name, report)
     print(path)

@@ -13,9 +13,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _list(args: argparse.Namespace) -> int:
     from agent.memory.sessions import sessions
+    from agent.repl.screen import one_line
     from agent.settings import home
 
     for one in sessions(home() / "sessions.db"):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
-        print(f"{one.id:5}  {when}  {one.messages:4} messages  {one.title}")
+        print(f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}")
     return 0

@@ -7,11 +7,12 @@ write them when the log is folded into the file, not at each commit. It never da
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from agent.errors import SessionError, UnknownName
 from agent.events import Usage
 
 if TYPE_CHECKING:
+    from filelock import FileLock
     from langchain_core.messages import BaseMessage
 
 VERSION = 1
@@ -60,11 +62,18 @@ class About:
 class Session:
     """One conversation. A call without a result is answered when it is opened again."""
 
-    def __init__(self, database: sqlite3.Connection, id: int) -> None:
+    def __init__(self, database: sqlite3.Connection, path: Path | str, id: int) -> None:
+        """Closes `database` when it cannot be gone on with. Raises SessionError."""
         self.id = id
         self._database = database
-        self.messages: list[BaseMessage] = self._read()
-        self.answer_open_calls()
+        self._lock: FileLock | None = None
+        try:
+            self._lock = _held(path, id)
+            self.messages: list[BaseMessage] = self._read()
+            self.answer_open_calls()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def create(cls, path: Path | str) -> Session:
@@ -73,34 +82,40 @@ class Session:
         with _explained(path), database:
             row = database.execute("INSERT INTO sessions (started) VALUES (?)", (time.time(),))
         assert row.lastrowid is not None
-        return cls(database, row.lastrowid)
+        return cls(database, path, row.lastrowid)
 
     @classmethod
     def open(cls, path: Path | str, id: int | None = None) -> Session:
-        """Go on with session `id`, or with the latest. Raises UnknownName, SessionError."""
+        """Go on with session `id`, or with the one in which something was said last.
+
+        Raises UnknownName, SessionError; that too when another program has it open.
+        """
         database = _connect(path)
         with _explained(path):
             known = [row[0] for row in database.execute("SELECT id FROM sessions ORDER BY id")]
-        if not known or (id is not None and id not in known):
+            last = database.execute("SELECT session FROM messages ORDER BY id DESC LIMIT 1")
+            found = last.fetchone() if id is None else (id,) if id in known else None
+        if found is None:
+            database.close()
             name = "latest" if id is None else str(id)
             raise UnknownName("session", name, map(str, known[-10:]))
-        return cls(database, known[-1] if id is None else id)
+        return cls(database, path, found[0])
 
     def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
         """Add `message` at the end. It outlives this process when this returns."""
         from langchain_core.messages import message_to_dict
 
         spent = None if usage is None else json.dumps(asdict(usage))
-        written = json.dumps(message_to_dict(message), ensure_ascii=False)
+        # escaped: a file's name or a pipe can hold halves of characters, which UTF-8 cannot
+        written = json.dumps(message_to_dict(message))
+        text = str(message.text).encode("utf-8", "replace").decode()
         with _explained("the session"), self._database as database:
             row = database.execute(
                 "INSERT INTO messages (session, written, type, message, usage)"
                 " VALUES (?, ?, ?, ?, ?)",
                 (self.id, time.time(), message.type, written, spent),
             )
-            database.execute(
-                "INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, str(message.text))
-            )
+            database.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, text))
         self.messages.append(message)
 
     def call_started(self, id: str) -> None:
@@ -124,10 +139,9 @@ class Session:
         from langchain_core.messages import AIMessage, ToolMessage
 
         answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
-        started = {
-            row[0]
-            for row in self._database.execute("SELECT id FROM calls WHERE session = ?", (self.id,))
-        }
+        with _explained("the session"):
+            rows = self._database.execute("SELECT id FROM calls WHERE session = ?", (self.id,))
+            started = {row[0] for row in rows}
         for message in list(self.messages):
             for call in message.tool_calls if isinstance(message, AIMessage) else ():
                 if call["id"] in answered:
@@ -141,6 +155,11 @@ class Session:
 
     def close(self) -> None:
         self._database.close()
+        if self._lock is not None:
+            # before it is free: afterwards it may be another program's
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                os.unlink(self._lock.lock_file)
+            self._lock.release()
 
     def _read(self) -> list[BaseMessage]:
         with _explained("the session"):
@@ -151,7 +170,8 @@ class Session:
             return []  # a new one waits for no import
         from langchain_core.messages import messages_from_dict
 
-        return messages_from_dict([json.loads(row[0]) for row in rows])
+        with _understood(f"session {self.id}"):
+            return messages_from_dict([json.loads(row[0]) for row in rows])
 
 
 def sessions(path: Path) -> list[About]:
@@ -165,10 +185,29 @@ def sessions(path: Path) -> list[About]:
             " FROM messages m GROUP BY session ORDER BY max(id) DESC"
         ).fetchall()
     database.close()
-    return [
-        About(id, json.loads(first)["data"]["content"][:60] if first else "", count, updated)
-        for id, count, updated, first in rows
-    ]
+    with _understood(str(path)):
+        return [
+            About(id, json.loads(first)["data"]["content"][:60] if first else "", count, updated)
+            for id, count, updated, first in rows
+        ]
+
+
+def _held(path: Path | str, id: int) -> FileLock | None:
+    """Two programs that write one conversation would spoil it. Free again when a program ends."""
+    if not isinstance(path, Path):
+        return None
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_name(f".{path.name}.{id}.lock"), timeout=0, thread_local=False)
+    with _explained(path):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise SessionError(
+                f"session {id} is open in another program; leave it there, or begin a new one: "
+                "tinsmith chat"
+            ) from None
+    return lock
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
@@ -194,7 +233,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     return database
 
 
-@contextmanager
+@contextlib.contextmanager
 def _explained(path: Path | str) -> Iterator[None]:
     try:
         yield
@@ -202,3 +241,12 @@ def _explained(path: Path | str) -> Iterator[None]:
         raise SessionError(
             f"{path} cannot be used: {error}; move it away to begin anew, or mend the cause"
         ) from error
+
+
+@contextlib.contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Around reading what a row holds."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as error:
+        raise SessionError(f"{what} is damaged: {type(error).__name__}: {error}") from error

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from agent.errors import EngineError
+
 if TYPE_CHECKING:
     from agent.loop import Agent
 
@@ -16,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class Loading:
-    """`start` it once. The engine belongs to its thread until `agent` gives it away."""
+    """Begun by the first `start`. The engine belongs to its thread until `agent` gives it away."""
 
     def __init__(
         self, name: str, build: Callable[[Say], Agent], done: Callable[[], None] = lambda: None
@@ -27,12 +29,16 @@ class Loading:
         self._build = build
         self._done = done
         self._doing = "starting"
+        self._started = False
         self._began = time.monotonic()
         self._agent: Agent | None = None
         self._loaded = threading.Event()
         self._idle = threading.Event()
 
     def start(self) -> None:
+        if self._started:
+            return
+        self._started = True
         self._began = time.monotonic()
         threading.Thread(target=self._work, name="loading", daemon=True).start()
 
@@ -81,16 +87,28 @@ class Loading:
     def _work(self) -> None:
         try:
             self._agent = self._build(self._say)
-        except Exception as error:  # shown to the user, who goes on with another model
-            self.error = error
-        self._loaded.set()
-        self._done()
-        if self._agent is None:
-            self._idle.set()
-        else:
-            self._warm(self._agent)
+        except BaseException as error:  # shown to the user, who goes on with another model
+            self.error = _as_error(error)
+        finally:
+            if self._agent is None:
+                self._idle.set()
+            self._loaded.set()
+        try:
+            self._done()
+        finally:
+            if self._agent is not None:
+                self._warm(self._agent)
 
     def _warm(self, agent: Agent) -> None:
-        with contextlib.suppress(Exception):  # the reply that needs it will say what is wrong
-            agent.warm()
-        self._idle.set()
+        try:
+            with contextlib.suppress(BaseException):  # the reply that needs it will say what it is
+                agent.warm()
+        finally:
+            self._idle.set()
+
+
+def _as_error(error: BaseException) -> Exception:
+    """A tool file can end its thread (SystemExit); that must not end the program."""
+    if isinstance(error, Exception):
+        return error
+    return EngineError(f"loading was ended by {type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import is_dumb_terminal as is_dumb_terminal
 
 from agent.settings import home
 

@@ -51,10 +51,9 @@ def chat(args: argparse.Namespace) -> int:
     else:
         session = Session.open(path, args.resume or None)
     folder = app.project_tools()
-    if with_terminal and app.asks_for_trust(folder):
-        answer = input(f"Use the tools in {folder}? They run as you. [y/N] ")
-        if answer.strip().lower() in ("y", "yes"):
-            app.trust(folder)
+    question = f"Use the tools in {folder}? They run as you. [y/N] "
+    if with_terminal and app.asks_for_trust(folder) and _answer(question) in ("y", "yes"):
+        app.trust(folder)
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:
@@ -74,7 +73,7 @@ class Repl:
         self._paths = tools
         self._box: Toolbox | None = None
         self._screen = Screen()
-        self._approve = Remembered(home() / "approvals.json", self._ask)
+        self._approve = Remembered(home() / "approvals.json", self._ask, self._screen.notice)
         self._prompt: PromptSession[str] | None = None
         self._typed = ""
         """Text for the next prompt to begin with."""
@@ -87,10 +86,11 @@ class Repl:
             self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
 
     def run(self) -> int:
-        if self._prompt is None:
+        if self._prompt is not None:
+            print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
+        if self._prompt is None or prompt.is_dumb_terminal():  # which never tells that it has drawn
             self._loading.start()
         else:
-            print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
             self._prompt.app.after_render += self._shown
         while True:
             try:
@@ -100,13 +100,14 @@ class Repl:
                 elif line:
                     self._send(line)
             except (EOFError, Leave):
-                return 0
+                failed = self._prompt is None and self._screen.ended not in ("", "answered")
+                return 1 if failed else 0
             except KeyboardInterrupt:
                 if time.monotonic() - self._interrupted < LEAVE_SECONDS:
                     return 0
                 self._interrupted = time.monotonic()
                 self._screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a tool's choices may end with that one
                 self._tell(error)
                 if self._prompt is None:
                     return error.exit_code if isinstance(error, TinsmithError) else 1
@@ -146,7 +147,7 @@ class Repl:
             self._tell(self._loading.error)
         self._prompt.app.invalidate()
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         self._screen.notice(_told(error))
         if error is self._loading.error and self._prompt is not None:
             self._screen.notice(
@@ -156,6 +157,7 @@ class Repl:
     def _loaded(self) -> Agent:
         """The agent, waited for if need be. Raises what went wrong with loading."""
         loading = self._loading
+        loading.start()  # should the prompt not have been drawn
         if not loading.is_loaded or not loading.is_idle:
             with self._waiting(), prompt.quiet_keys(), self._screen.waiting(loading.stage):
                 typed = b""
@@ -209,7 +211,7 @@ class Repl:
         except KeyboardInterrupt:
             self._typed = text
             raise
-        events = agent.send(text)
+        events = agent.send(text.encode("utf-8", "replace").decode())
         with prompt.interrupts(agent.stop), prompt.quiet_keys(), self._screen.turn():
             try:
                 for event in events:
@@ -225,11 +227,14 @@ class Repl:
         from prompt_toolkit import prompt as ask
 
         answers: dict[str, Answer] = {"o": "once", "s": "session", "a": "always", "n": "no"}
-        always = f"[a]lways {pattern(name, arguments)}"
+        wanted = pattern(name, arguments)
+        always = f"[a]lways {wanted}, " if wanted else ""
+        if not wanted:
+            del answers["a"]
         with self._screen.approval(name, arguments, preview):
             while True:
                 try:
-                    text = ask(f"[o]nce, this [s]ession, {always}, [n]o (n and a reason)? ")
+                    text = ask(f"[o]nce, this [s]ession, {always}[n]o (n and a reason)? ")
                 except EOFError:
                     return "no", ""
                 key, _, reason = text.strip().partition(" ")
@@ -284,12 +289,17 @@ class Repl:
             self._screen.plain(f"{agent.engine.name}, window {agent.engine.context} tokens")
             self._screen.plain(f"on this machine: {', '.join(catalog.talking()) or 'none'}")
             return
-        catalog.resolve(rest)
+        local = catalog.is_here(rest) or catalog.local(rest)
+        if self._settings.url and not local:  # one of the server's
+            wanted = replace(self._settings, model=rest, engine="openai")
+        else:
+            catalog.resolve(rest)
+            wanted = replace(self._settings, model=rest, engine="auto", url="")
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
             self._loaded()
             self._loading.close()
-        self._settings = replace(self._settings, model=rest, engine="auto")
-        self._loading = self._load(self._settings)
+        self._settings = wanted
+        self._loading = self._load(wanted)
         self._loading.start()
 
     def new(self, rest: str) -> None:
@@ -314,7 +324,7 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
 }
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """One line for the user; a bug says where it is."""
     if isinstance(error, TinsmithError):
         return str(error)
@@ -325,12 +335,21 @@ def _told(error: Exception) -> str:
     )
 
 
+def _answer(question: str) -> str:
+    """Ctrl-D means no."""
+    try:
+        return input(question).strip().lower()
+    except EOFError:
+        print()
+        return "no"
+
+
 def _have_model(settings: Settings, terminal: bool) -> None:
     """On the first run, offer the model that suits this machine."""
     if settings.engine in ("scripted", "openai") or settings.url:
         return
     name = settings.model or app.default_model()
-    if Path(name).expanduser().exists():
+    if catalog.local(name):
         return
     one = catalog.entry(name)
     missing = [model for model in (name, catalog.EMBEDDER) if not catalog.is_here(model)]
@@ -342,8 +361,7 @@ def _have_model(settings: Settings, terminal: bool) -> None:
     size = sum(catalog.entry(model).bytes for model in missing) / 1e9
     takes = f"{size:.2f} GB" if one.bytes else "its size is on its page of the hub,"
     print(f"{one.title or name}: {takes} to fetch, kept in {home() / 'models'}.")
-    answer = input("Fetch it now? [Y/n] ").strip().lower()
-    if answer not in ("", "y", "yes"):
+    if _answer("Fetch it now? [Y/n] ") not in ("", "y", "yes"):
         raise ModelError(
             "no model; `tinsmith models` lists others, --model takes a path or an id of the hub"
         )

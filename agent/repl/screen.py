@@ -128,7 +128,7 @@ class Screen:
             print(event.text, end="", flush=True)
             self._column_open = not event.text.endswith("\n")
             return
-        self._answer = (self._answer + _clean(event.text)).lstrip("\n")
+        self._answer = (self._answer + clean(event.text)).lstrip("\n")
         if "\n" in event.text:
             from agent.repl.markdown import finished
 
@@ -160,8 +160,8 @@ class Screen:
             self._blocks += 1
 
     def _tool(self, started: ToolStarted, event: ToolFinished) -> None:
-        call = _one_line(written(started.name, started.arguments))
-        result = _one_line(event.result)
+        call = one_line(written(started.name, started.arguments))
+        result = one_line(event.result)
         seconds = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
         mark = "✓" if event.ok else "✗"
         if not self.terminal:
@@ -186,7 +186,7 @@ class Screen:
             print(text, file=otherwise, flush=True)
             return
         with self._lock:
-            self._console.print(_clean(text), style=style, markup=False, emoji=False)
+            self._console.print(clean(text), style=style, markup=False, emoji=False)
 
     @property
     def _console(self) -> Console:
@@ -236,7 +236,7 @@ class Screen:
             shown = Answer(answer)
             return _LastLines(Group("", shown) if self._blocks else shown)
         if thought:
-            return self._line(f"thinking {self._waited()}  {_one_line(thought)[-200:]}", end=True)
+            return self._line(f"thinking {self._waited()}  {one_line(thought)[-200:]}", end=True)
         if running := list(self._running.values()):
             now = time.monotonic()
             return Group(
@@ -254,7 +254,7 @@ class Screen:
         from rich.cells import cell_len
         from rich.text import Text
 
-        line = _one_line(text)
+        line = one_line(text)
         width = self._console.width - 1
         if end and cell_len(line) > width:
             head, _, tail = line.partition("  ")
@@ -307,12 +307,13 @@ def written(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(values)})"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Without what could steer the terminal."""
     return CONTROL.sub("", text)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(_clean(text).split())
+def one_line(text: str) -> str:
+    return " ".join(clean(text).split())
 
 
 def _seconds(seconds: float) -> str:

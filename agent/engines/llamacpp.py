@@ -120,7 +120,11 @@ class LlamaModel:
             self.usage += seen
 
     def _exact(self, part: Mapping[str, Any], count: int) -> list[int]:
-        """The `count` ids of a part: of a character in several tokens the server sends the last."""
+        """The ids of a part, which took `count`.
+
+        Of a character in several tokens the server sends only the last: these are then the ids
+        that the text is read with, and may differ from a spelling that was drawn against habit.
+        """
         tokens: list[int] = part["tokens"]
         if len(tokens) == count or not part["content"]:
             return tokens

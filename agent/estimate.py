@@ -100,6 +100,8 @@ def _of_gguf(path: Path) -> Estimate:
             size = _count(facts, f"{kind}.attention.key_length")
         else:
             size = _count(facts, f"{kind}.embedding_length") // most
+        if not size:
+            raise ValueError(f"{kind}.embedding_length is less than the heads")
         per_token = every * size * 2 * 2
         trained = _count(facts, f"{kind}.context_length")
         weights = path.stat().st_size
@@ -118,6 +120,8 @@ def _of_folder(path: Path, bits: Bits) -> Estimate:
         kv_heads = _count(config, "num_key_value_heads") if grouped else heads
         given = config.get("head_dim") is not None
         size = _count(config, "head_dim") if given else _count(config, "hidden_size") // heads
+        if not size:
+            raise ValueError("hidden_size is less than num_attention_heads")
         value = 4 if bits == 32 else 2
         per_token = _count(config, "num_hidden_layers") * kv_heads * size * 2 * value
         trained = _count(config, "max_position_embeddings")

@@ -78,6 +78,7 @@ def test_layers_with_heads_of_their_own_are_summed(
         {"llama.context_length": 0},
         {"llama.context_length": 1.5},
         {"llama.embedding_length": -1},
+        {"llama.embedding_length": 4},
         {"llama.attention.key_length": 0},
     ],
 )
@@ -118,6 +119,7 @@ def test_a_gguf_file_cut_or_overwritten_is_an_error(tmp_path: Path, rest: bytes)
         CONFIG | {"num_key_value_heads": 0},
         CONFIG | {"head_dim": 0},
         CONFIG | {"hidden_size": "big"},
+        CONFIG | {"hidden_size": 4},
         CONFIG | {"max_position_embeddings": None},
     ],
 )

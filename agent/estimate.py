@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -31,6 +32,8 @@ PARAMETER_BYTES: dict[Bits, float] = {
     16: 2.0,
     32: 4.0,
 }
+BROKEN = (OSError, struct.error, LookupError, ValueError, TypeError, AttributeError, OverflowError)
+"""What reading a header raises when it is not what its format says."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,21 @@ def _of_gguf(path: Path) -> Estimate:
     try:
         facts = _gguf_header(path)
         kind = facts["general.architecture"]
-        heads = facts[f"{kind}.attention.head_count"]
-        kv_heads = facts.get(f"{kind}.attention.head_count_kv", heads)
-        size = facts.get(f"{kind}.attention.key_length", facts[f"{kind}.embedding_length"] // heads)
-        per_token = facts[f"{kind}.block_count"] * kv_heads * size * 2 * 2
-        trained = facts[f"{kind}.context_length"]
+        layers = _count(facts, f"{kind}.block_count")
+        heads = f"{kind}.attention.head_count"
+        most, every = _heads(facts, heads, layers)
+        if f"{heads}_kv" in facts:
+            _, every = _heads(facts, f"{heads}_kv", layers)
+        if f"{kind}.attention.key_length" in facts:
+            size = _count(facts, f"{kind}.attention.key_length")
+        else:
+            size = _count(facts, f"{kind}.embedding_length") // most
+        if not size:
+            raise ValueError(f"{kind}.embedding_length is less than the heads")
+        per_token = every * size * 2 * 2
+        trained = _count(facts, f"{kind}.context_length")
         weights = path.stat().st_size
-    except (OSError, KeyError, struct.error, ValueError, TypeError) as error:
+    except BROKEN as error:
         raise ModelError(f"{path} is not a GGUF file that can be read: {error}") from error
     return Estimate(path.name, weights, per_token, GGUF_OVERHEAD, trained)
 
@@ -102,15 +113,19 @@ def _of_gguf(path: Path) -> Estimate:
 def _of_folder(path: Path, bits: Bits) -> Estimate:
     try:
         config = json.loads((path / "config.json").read_text("utf-8"))
-        config = config.get("text_config", config)
+        config = config.get("text_config") or config
         weights = sum(_tensor_bytes(*tensor, bits) for tensor in _tensors(path))
-        heads = config["num_attention_heads"]
-        kv_heads = config.get("num_key_value_heads", heads)
-        size = config.get("head_dim") or config["hidden_size"] // heads
+        heads = _count(config, "num_attention_heads")
+        grouped = config.get("num_key_value_heads") is not None
+        kv_heads = _count(config, "num_key_value_heads") if grouped else heads
+        given = config.get("head_dim") is not None
+        size = _count(config, "head_dim") if given else _count(config, "hidden_size") // heads
+        if not size:
+            raise ValueError("hidden_size is less than num_attention_heads")
         value = 4 if bits == 32 else 2
-        per_token = config["num_hidden_layers"] * kv_heads * size * 2 * value
-        trained = config["max_position_embeddings"]
-    except (OSError, KeyError, struct.error, ValueError, TypeError) as error:
+        per_token = _count(config, "num_hidden_layers") * kv_heads * size * 2 * value
+        trained = _count(config, "max_position_embeddings")
+    except (*BROKEN, RecursionError) as error:
         raise ModelError(
             f"{path} is not a folder of a Hugging Face model that can be read: {error!r}; it needs "
             "config.json and *.safetensors"
@@ -118,6 +133,27 @@ def _of_folder(path: Path, bits: Bits) -> Estimate:
     if not weights:
         raise ModelError(f"{path} has no *.safetensors; other formats of weights are not loaded")
     return Estimate(f"{path.name} at {bits} bits", weights, per_token, TORCH_OVERHEAD, trained)
+
+
+def _count(facts: Mapping[str, Any], key: str) -> int:
+    """A number that is one at least. Raises KeyError, ValueError."""
+    value = facts[key]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _heads(facts: Mapping[str, Any], key: str, layers: int) -> tuple[int, int]:
+    """The most that a layer has, and those of all layers.
+
+    Given as one number, or as a list of one for each layer: some have none, but not all.
+    """
+    value = facts[key]
+    if not isinstance(value, list):
+        return _count(facts, key), _count(facts, key) * layers
+    if not any(value) or not all(isinstance(one, int) and one >= 0 for one in value):
+        raise ValueError(f"{key} is {value!r}")
+    return max(value), sum(value)
 
 
 def _tensor_bytes(name: str, shape: list[int], bits: Bits) -> int:
@@ -136,6 +172,8 @@ def _tensors(path: Path) -> Iterator[tuple[str, list[int]]]:
             if length > 100 << 20:  # the format's own limit
                 raise ValueError(f"{file.name} is not a safetensors file")
             header = json.loads(stream.read(length))
+            if not isinstance(header, dict):
+                raise ValueError(f"the header of {file.name} is no object")
         for name, tensor in header.items():
             if name != "__metadata__":
                 yield name, tensor["shape"]
@@ -170,6 +208,8 @@ def _value(file: BinaryIO, kind: int) -> Any:
 
 def _string(file: BinaryIO) -> str:
     (length,) = struct.unpack("<Q", file.read(8))
+    if length > os.fstat(file.fileno()).st_size:
+        raise ValueError(f"a text of {length} bytes is longer than the file")
     return file.read(length).decode("utf-8", "replace")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import jsonschema
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent import app
+from agent import app, grammar
 from agent.engines.base import Choice, Engine, Sampling
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
@@ -223,6 +224,37 @@ def test_a_stop_between_two_steps_of_a_reply_is_not_lost() -> None:
     streamed, message = reply(engine, talk("2 + 2?"), [CLOCK])
     assert (streamed, message.response_metadata["finish"]) == ("", "interrupted")
     assert model.prompts == []
+
+
+@pytest.mark.parametrize("rest", ["", " /[一-龥🦀-🦿]{3}/"])
+def test_every_id_of_a_character_of_several_tokens_is_given(small: LocalEngine, rest: str) -> None:
+    model = small._model
+    assert isinstance(model, LlamaModel)
+    rules = grammar.HEAD + f'start: "Hi 🦜 北京 é 🦉🦉"{rest}\n'
+    drawn = Sampling(temperature=1.0, seed=2)
+    pieces = list(model.generate(model.encode("hello"), rules, drawn, 60))
+    ids = [token for piece in pieces if piece.text for token in piece.tokens]
+    text = "".join(piece.text for piece in pieces)
+    assert model._post("/detokenize", {"tokens": ids})["content"] == text
+    assert rest or ids == model.encode(text)
+
+
+def test_an_interrupt_just_as_the_connection_closes_is_nothing(small: LocalEngine) -> None:
+    class Closing:
+        """Has a socket only the first time one looks."""
+
+        looks = 0
+
+        @property
+        def sock(self) -> socket.socket | None:
+            self.looks += 1
+            return socket.socket() if self.looks == 1 else None
+
+    model = small._model
+    assert isinstance(model, LlamaModel)
+    model._connection = Closing()  # type: ignore[assignment]
+    model.interrupt()
+    model._connection = None
 
 
 def test_the_same_seed_gives_the_same_text(small: LocalEngine) -> None:

@@ -25,6 +25,7 @@ ADD = ToolSpec(
         "required": ["a", "b"],
     },
 )
+CLOCK = ToolSpec("tell_time", "Tell the time.", {"type": "object", "properties": {}})
 
 
 class Server(ThreadingHTTPServer):
@@ -89,10 +90,12 @@ def calling(arguments: str, name: str = "add") -> tuple[int, list[str]]:
     )
 
 
-def reply(engine: OpenAIEngine, choice: str = "free") -> tuple[str, AIMessage]:
+def reply(
+    engine: OpenAIEngine, choice: str = "free", tool: ToolSpec = ADD
+) -> tuple[str, AIMessage]:
     reasoning = ""
     asked = [HumanMessage("2 + 2?")]
-    running = engine.reply(asked, [ADD], Sampling(), Choice(choice))  # type: ignore[arg-type]
+    running = engine.reply(asked, [tool], Sampling(), Choice(choice))  # type: ignore[arg-type]
     while True:
         try:
             delta = next(running)
@@ -205,3 +208,148 @@ def test_a_model_that_the_server_lacks_is_told_with_those_it_has(server: Server)
 def test_no_server_is_a_clear_error(url: str) -> None:
     with pytest.raises(EngineError, match="no server at"):
         OpenAIEngine(url)
+
+
+def test_a_call_cut_off_before_its_arguments_is_not_run(server: Server) -> None:
+    call = {"index": 0, "function": {"name": "tell_time", "arguments": ""}}
+    server.answers = [stream({"tool_calls": [call]}, finish="length")]
+    _, message = reply(OpenAIEngine(server.url), tool=CLOCK)
+    assert message.tool_calls == []
+    assert message.response_metadata["cut_call"]
+
+
+@pytest.mark.parametrize(
+    "models", [{"data": ["m"]}, {"data": [{"name": "m"}]}, ["m"], [{"id": "m"}]]
+)
+def test_models_are_understood_however_they_are_listed(server: Server, models: Any) -> None:
+    server.models = (200, [json.dumps(models)])
+    assert OpenAIEngine(server.url, context=99).name == "m"
+
+
+@pytest.mark.parametrize("length", ["8k", None, [], 0, -1, {}])
+def test_a_window_that_is_no_number_is_the_usual_one(server: Server, length: Any) -> None:
+    server.models = (200, {"data": [{"id": "m", "max_model_len": length}]})
+    assert OpenAIEngine(server.url).context == 8192
+
+
+@pytest.mark.parametrize("models", [{"data": [3]}, {"data": [{"id": 3}]}, {"data": [{}]}])
+def test_models_without_a_name_are_an_error(server: Server, models: Any) -> None:
+    server.models = (200, models)
+    with pytest.raises(EngineError, match="does not speak the OpenAI protocol"):
+        OpenAIEngine(server.url)
+
+
+def odd(*deltas: Any) -> tuple[int, list[str]]:
+    return stream(*({"tool_calls": [delta]} for delta in deltas))
+
+
+GIVEN = {"a": 1, "b": 2}
+WRITTEN = json.dumps(GIVEN)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        odd({"index": 0, "id": "x", "function": {"name": "add", "arguments": GIVEN}}),
+        odd({"id": "x", "function": {"name": "add", "arguments": WRITTEN}}),
+        odd(
+            {"function": {"name": "add", "arguments": WRITTEN[:4]}},
+            {"function": {"arguments": WRITTEN[4:]}},
+        ),
+    ],
+)
+def test_a_call_is_understood_however_it_is_sent(
+    server: Server, answer: tuple[int, list[str]]
+) -> None:
+    server.answers = [answer]
+    [call] = reply(OpenAIEngine(server.url))[1].tool_calls
+    assert call["args"] == GIVEN
+
+
+@pytest.mark.parametrize(
+    ("ids", "indices"),
+    [
+        (("x", "y"), ({}, {})),
+        (("x", "y"), ({"index": 0}, {"index": 0})),
+        (("", ""), ({}, {})),
+        (("x", "x"), ({"index": 0}, {"index": 1})),
+    ],
+)
+def test_several_calls_are_kept_apart(
+    server: Server, ids: tuple[str, str], indices: tuple[dict[str, int], dict[str, int]]
+) -> None:
+    pieces = []
+    for id, index, given in zip(ids, indices, ({"a": 1, "b": 2}, {"a": 3, "b": 4}), strict=True):
+        written = json.dumps(given)
+        pieces.append({**index, "id": id, "function": {"name": "add", "arguments": written[:3]}})
+        pieces.append({**index, "function": {"arguments": written[3:]}})
+    server.answers = [odd(*pieces)]
+    calls = reply(OpenAIEngine(server.url))[1].tool_calls
+    assert [call["args"]["a"] for call in calls] == [1, 3]
+    assert len({call["id"] for call in calls}) == 2
+
+
+def test_content_in_parts_is_put_together(server: Server) -> None:
+    server.answers = [stream({"content": [{"type": "text", "text": "fo"}, "ur"]})]
+    assert reply(OpenAIEngine(server.url))[1].text == "four"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        [],
+        "x",
+        {"choices": ["x"]},
+        {"choices": 3},
+        {"choices": [{"delta": "x"}]},
+        {"choices": [{"delta": {"content": 3}}]},
+        {"choices": [{"delta": {"content": [{"image": "x"}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"function": {"name": 3}}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": [3]}}]}}]},
+        {"choices": [], "usage": {"prompt_tokens": "many"}},
+    ],
+)
+def test_what_is_not_the_protocol_is_an_error_with_what_was_said(server: Server, part: Any) -> None:
+    server.answers = [(200, [f"data: {json.dumps(part)}\n"])]
+    with pytest.raises(EngineError, match="does not speak the OpenAI protocol: it says"):
+        reply(OpenAIEngine(server.url))
+
+
+def test_a_line_end_behind_the_key_is_no_part_of_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINSMITH_API_KEY", "abc\n")
+    OpenAIEngine(server.url)
+    assert server.keys[0] == "Bearer abc"
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "sec\nret"])
+def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("TINSMITH_API_KEY", key)
+    with pytest.raises(UsageError, match="TINSMITH_API_KEY") as refused:
+        OpenAIEngine(server.url)
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:9", "127.0.0.1:port"])
+def test_a_password_in_the_address_is_not_shown(place: str) -> None:
+    with pytest.raises(EngineError, match="no server at") as refused:
+        OpenAIEngine(f"http://me:pass/word@{place}/v1")
+    assert "pass" not in str(refused.value)
+    assert "word" not in str(refused.value)
+
+
+def test_a_password_in_the_address_is_not_shown_by_a_server_that_answers(server: Server) -> None:
+    url = server.url.replace("//", "//me:password@")
+    with pytest.raises(UsageError) as refused:
+        OpenAIEngine(url, "other")
+    server.answers = [(400, {"error": "no"}), (200, ["data: x\n"])]
+    engine = OpenAIEngine(url)
+    errors = [str(refused.value)]
+    for _ in range(2):
+        with pytest.raises(EngineError) as failed:
+            reply(engine)
+        errors.append(str(failed.value))
+    assert "password" not in " ".join(errors)

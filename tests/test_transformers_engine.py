@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -32,6 +33,16 @@ SCHEMA = {
     "required": ["city", "days", "unit"],
     "additionalProperties": False,
 }  # fmt: skip
+
+OWN = """
+from transformers import LlamaConfig, LlamaForCausalLM
+
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+
+class OwnModel(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
 
 
 @pytest.fixture(scope="module")
@@ -165,14 +176,23 @@ def test_a_cache_that_was_cut_back_answers_as_a_fresh_one(model: TransformersMod
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_grammar_holds_however_wild_the_sampling(model: TransformersModel, seed: int) -> None:
-    import json
-
     ids = model.encode(PROMPT)
     rules = grammar.arguments(grammar.HERMES, "trip", SCHEMA)
     sampling = Sampling(temperature=1.5, seed=seed)
     _, text, finish = drain(model.generate(ids, rules, sampling, 300))
     assert finish == "stop"
     jsonschema.validate(json.loads(text.removesuffix(grammar.HERMES.end)), SCHEMA)
+
+
+@pytest.mark.parametrize("rule", ['"Hi 🦜 北京 é 🦉🦉"', "/[一-龥🦀-🦿]{4}/"])
+def test_no_id_of_a_character_of_several_tokens_is_without_its_text(
+    model: TransformersModel, rule: str
+) -> None:
+    ids = model.encode(PROMPT)
+    sampling = Sampling(temperature=1.0, seed=1)
+    pieces = list(model.generate(ids, grammar.HEAD + f"start: {rule}\n", sampling, 60))
+    shown = [token for piece in pieces if piece.text for token in piece.tokens]
+    assert model._tokenizer.decode(shown) == "".join(piece.text for piece in pieces)
 
 
 def test_forced_tokens_take_no_pass_of_their_own(model: TransformersModel) -> None:
@@ -275,6 +295,24 @@ def test_the_weights_take_the_memory_that_was_estimated(smollm_folder: Path, bit
     assert drain(loaded.generate(loaded.encode(PROMPT), None, Sampling(), 2))[2] == "length"
     loaded.close()
     assert took == pytest.approx(estimate(smollm_folder, bits).weights, rel=0.1)
+
+
+def test_code_of_a_model_is_trusted_in_every_part_of_it(
+    smollm_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for file in smollm_folder.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "config.json").unlink()
+    config = json.loads((smollm_folder / "config.json").read_text())
+    parts = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    config |= {"model_type": "own", "auto_map": parts}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(OWN)
+    loaded = TransformersModel(folder, 512, 32, device="cpu", trust_remote_code=True)
+    assert drain(loaded.generate(loaded.encode(PROMPT), None, Sampling(), 1))[2] == "length"
+    loaded.close()
 
 
 def test_a_folder_that_is_no_model_is_an_error_with_its_path(tmp_path: Path) -> None:

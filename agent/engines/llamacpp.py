@@ -98,14 +98,17 @@ class LlamaModel:
         if grammar is not None:
             request["grammar"] = grammar
         seen = Usage()  # until the server's own account comes, at the end of a whole reply
+        predicted = 0
         try:
             for part in self._stream(request):
                 if "prompt_progress" in part:
                     seen = _read_so_far(part["prompt_progress"])
                     continue
                 if not part.get("stop"):
-                    seen += Usage(generated=len(part["tokens"]))
-                    yield Piece(part["tokens"], part["content"])
+                    count = part["tokens_predicted"] - predicted
+                    predicted = part["tokens_predicted"]
+                    seen += Usage(generated=count)
+                    yield Piece(self._exact(part, count), part["content"])
                     continue
                 seen = _usage(part["timings"])
                 if part["stop_type"] == "eos":
@@ -115,6 +118,23 @@ class LlamaModel:
             return "interrupted"
         finally:
             self.usage += seen
+
+    def _exact(self, part: Mapping[str, Any], count: int) -> list[int]:
+        """The ids of a part, which took `count`.
+
+        Of a character in several tokens the server sends only the last: these are then the ids
+        that the text is read with, and may differ from a spelling that was drawn against habit.
+        """
+        tokens: list[int] = part["tokens"]
+        if len(tokens) == count or not part["content"]:
+            return tokens
+        ids = self.encode(part["content"])
+        if len(ids) <= count:
+            return ids
+        # a blank that SentencePiece puts in front of every text
+        last = ids[-count:]
+        answer = self._post("/detokenize", {"tokens": last})
+        return last if answer["content"] == part["content"] else ids
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
         """As in the protocol; a token that is not among the `TOP` likeliest gets their least."""
@@ -141,9 +161,11 @@ class LlamaModel:
 
     def interrupt(self) -> None:
         self._interrupted.set()
-        if (connection := self._connection) is not None and connection.sock is not None:
-            with contextlib.suppress(OSError):  # it may have ended by itself just now
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        connection = self._connection
+        # bound once: the reply may end meanwhile, and its connection then has none
+        if connection is not None and (open_socket := connection.sock) is not None:
+            with contextlib.suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self.interrupt()

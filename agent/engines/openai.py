@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import threading
@@ -45,15 +46,18 @@ class OpenAIEngine:
         Raises EngineError when the server cannot be used, UsageError for a model it does not have.
         """
         self._url = url.rstrip("/")
+        self._shown = re.sub(r"(?<=//).*@", "", self._url)  # without a user's name and password
         self._stopped = threading.Event()
         self._socket: socket.socket | None = None
         self.usage = Usage()
-        served = {one["id"]: one for one in self._get("/models").get("data") or ()}
+        served = self._served()
         if not model and len(served) != 1:
-            raise UsageError(f"{url} serves {_names(served)}; choose with --model")
+            raise UsageError(f"{self._shown} serves {_names(served)}; choose with --model")
         self.name = model or next(iter(served))
         if self.name not in served:
-            raise UsageError(f"{url} has no model {self.name!r}; it serves {_names(served)}")
+            raise UsageError(
+                f"{self._shown} has no model {self.name!r}; it serves {_names(served)}"
+            )
         self.context = context or self._window(served[self.name])
 
     def reply(
@@ -144,25 +148,17 @@ class OpenAIEngine:
 
     def _once(self, request: Mapping[str, Any]) -> Generator[TextDelta, None, _Draft]:
         draft = _Draft()
-        splitter = ThinkSplitter()
         started = time.perf_counter()
         first = 0.0
         for part in self._parts(request):
             first = first or time.perf_counter() - started
-            if used := part.get("usage"):
-                self.usage += _usage(used)
-            for one in part.get("choices") or ():
-                draft.finish = "length" if one.get("finish_reason") == "length" else draft.finish
-                delta = one.get("delta") or {}
-                thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
-                if thought:
-                    yield draft.take(TextDelta(thought, "reasoning"))
-                for text in splitter.feed(delta.get("content") or ""):
-                    yield draft.take(text)
-                for call in delta.get("tool_calls") or ():
-                    draft.add_call(call)
-        for text in splitter.end():
-            yield draft.take(text)
+            try:
+                deltas = draft.read(part)
+                self.usage += _usage(part.get("usage") or {})
+            except (TypeError, AttributeError, LookupError, ValueError) as error:
+                raise self._strange(part) from error
+            yield from deltas
+        yield from draft.end()
         spent = time.perf_counter() - started
         self.usage += Usage(prefill_seconds=first, decode_seconds=spent - first)
         if self._stopped.is_set():
@@ -197,7 +193,7 @@ class OpenAIEngine:
             except httpx.HTTPError as error:
                 if self._stopped.is_set():
                     return
-                raise EngineError(f"{self._url}: {_why(error)}") from error
+                raise EngineError(f"{self._shown}: {_why(error)}") from error
             finally:
                 self._socket = None
 
@@ -212,13 +208,15 @@ class OpenAIEngine:
                 return
             try:
                 part: dict[str, Any] = json.loads(data)
-            except ValueError as error:
-                raise EngineError(f"{self._url} sent what is not JSON: {data[:100]!r}") from error
+            except (ValueError, RecursionError) as error:
+                raise EngineError(f"{self._shown} sent what is not JSON: {data[:100]!r}") from error
+            if not isinstance(part, dict):
+                raise self._strange(part)
             if problem := part.get("error"):
-                raise EngineError(f"{self._url}: {_message(problem)}")
+                raise EngineError(f"{self._shown}: {_message(problem)}")
             yield part
         if not self._stopped.is_set():
-            raise EngineError(f"{self._url} ended the reply in the middle; ask again")
+            raise EngineError(f"{self._shown} ended the reply in the middle; ask again")
 
     def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
         """The connection, as soon as there is one: `stop` must end the wait for a reply too."""
@@ -237,7 +235,7 @@ class OpenAIEngine:
         except (ValueError, AttributeError):
             said = response.text.strip()[:200]
         status = response.status_code
-        where = f"{self._url} answers {status}: {said}"
+        where = f"{self._shown} answers {status}: {said}"
         if status in (401, 403):
             raise EngineError(f"{where}; set TINSMITH_API_KEY to the server's key")
         if status == 404:
@@ -248,32 +246,54 @@ class OpenAIEngine:
             raise OutOfMemory(where)
         raise EngineError(where)
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _get(self, path: str) -> Any:
         import httpx
 
         try:
             response = httpx.get(self._url + path, headers=_headers(), timeout=10.0)
             self._refuse(response)
-            found = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            return response.json()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            hidden = isinstance(error, httpx.InvalidURL) and "@" in self._url
+            why = "the address is not valid" if hidden else _why(error)
             raise EngineError(
-                f"no server at {self._url} ({_why(error)}); start it, or set another url"
+                f"no server at {self._shown} ({why}); start it, or set another url"
             ) from error
         except ValueError as error:
-            raise EngineError(f"{self._url}{path} is not JSON; is it an OpenAI server?") from error
-        return found if isinstance(found, dict) else {}
+            raise EngineError(
+                f"{self._shown}{path} is not JSON; is it an OpenAI server?"
+            ) from error
+
+    def _served(self) -> dict[str, Mapping[str, Any]]:
+        """What the server says of each of its models, by their ids."""
+        answer = self._get("/models")
+        listed = answer.get("data") if isinstance(answer, Mapping) else answer
+        served: dict[str, Mapping[str, Any]] = {}
+        for one in listed if isinstance(listed, list) else ():
+            facts = {"id": one} if isinstance(one, str) else one
+            name = isinstance(facts, Mapping) and (facts.get("id") or facts.get("name"))
+            if not isinstance(name, str) or not name:
+                raise self._strange(answer)
+            served[name] = facts
+        return served
 
     def _window(self, served: Mapping[str, Any]) -> int:
         """vLLM and SGLang say `max_model_len`; llama-server tells its slots' size in /props."""
-        if length := served.get("max_model_len"):
-            return int(length)
+        with contextlib.suppress(ValueError, TypeError, OverflowError):  # absent, or "8k"
+            if (length := int(served.get("max_model_len", 0))) > 0:
+                return length
         import httpx
 
         root = self._url.removesuffix("/v1")
         with contextlib.suppress(httpx.HTTPError, ValueError, KeyError, TypeError):
             props = httpx.get(root + "/props", headers=_headers(), timeout=10.0).json()
-            return int(props["default_generation_settings"]["n_ctx"])
+            if (length := int(props["default_generation_settings"]["n_ctx"])) > 0:
+                return length
         return CONTEXT
+
+    def _strange(self, answer: Any) -> EngineError:
+        said = json.dumps(answer, ensure_ascii=False)[:200]
+        return EngineError(f"{self._shown} does not speak the OpenAI protocol: it says {said}")
 
 
 class _Draft:
@@ -283,48 +303,96 @@ class _Draft:
         self.text = ""
         self.reasoning = ""
         self.finish = "stop"
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: list[dict[str, Any]] = []
+        self._splitter = ThinkSplitter()
 
-    def take(self, delta: TextDelta) -> TextDelta:
+    def read(self, part: Mapping[str, Any]) -> list[TextDelta]:
+        """Add a chunk of the stream. What a chunk of this protocol is not raises anything."""
+        deltas: list[TextDelta] = []
+        for one in part.get("choices") or ():
+            self.finish = "length" if one.get("finish_reason") == "length" else self.finish
+            delta = one.get("delta") or {}
+            if thought := _plain(delta.get("reasoning_content") or delta.get("reasoning")):
+                deltas.append(self._take(TextDelta(thought, "reasoning")))
+            deltas += map(self._take, self._splitter.feed(_plain(delta.get("content"))))
+            for call in delta.get("tool_calls") or ():
+                self._add_call(call)
+        return deltas
+
+    def end(self) -> list[TextDelta]:
+        """What was held back."""
+        return [self._take(delta) for delta in self._splitter.end()]
+
+    def _take(self, delta: TextDelta) -> TextDelta:
         if delta.kind == "reasoning":
             self.reasoning += delta.text
         else:
             self.text += delta.text
         return delta
 
-    def add_call(self, delta: Mapping[str, Any]) -> None:
-        call = self._calls.setdefault(
-            delta.get("index") or 0, {"id": "", "name": "", "arguments": ""}
-        )
+    def _add_call(self, delta: Mapping[str, Any]) -> None:
         function = delta.get("function") or {}
-        call["id"] = delta.get("id") or call["id"]
-        call["name"] += function.get("name") or ""
-        call["arguments"] += function.get("arguments") or ""
+        name, arguments = function.get("name") or "", function.get("arguments") or ""
+        if not isinstance(name, str):
+            raise TypeError(name)
+        if isinstance(arguments, Mapping):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        call = self._call(delta.get("index"), str(delta.get("id") or ""), bool(name))
+        call["name"] += name
+        call["arguments"] += arguments
+
+    def _call(self, index: Any, id: str, named: bool) -> dict[str, Any]:
+        """The call that a piece belongs to. Some servers give no index, or 0 to every call."""
+        same = [call for call in self._calls if index is None or call["index"] == index]
+        last = same[-1] if same else None
+        another = last and named and (last["id"] != id if id else index is None)
+        if last is None or another:
+            last = {"index": index, "id": id, "name": "", "arguments": ""}
+            self._calls.append(last)
+        last["id"] = last["id"] or id
+        return last
 
     def calls(self, tools: Sequence[ToolSpec]) -> tuple[list[dict[str, Any]], str]:
         """The calls, and what is wrong with the first that is not valid."""
         import jsonschema
 
         schemas = {tool.name: tool.parameters for tool in tools}
-        found = []
-        for call in self._calls.values():
+        found: list[dict[str, Any]] = []
+        for call in self._calls:
             if call["name"] not in schemas:
                 return [], f"there is no tool {call['name']!r}"
+            if self.finish != "stop" and call is self._calls[-1] and not call["arguments"]:
+                return [], f"the call of {call['name']} was cut off before its arguments"
             try:
                 arguments = json.loads(call["arguments"] or "{}")
                 jsonschema.validate(arguments, schemas[call["name"]])
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 return [], f"the arguments {call['arguments']!r} are not JSON ({error})"
             except jsonschema.ValidationError as error:
                 return [], f"{call['name']}: {error.message}"
-            id = call["id"] or f"call_{secrets.token_hex(6)}"
+            taken = {"", *(one["id"] for one in found)}
+            id = f"call_{secrets.token_hex(6)}" if call["id"] in taken else call["id"]
             found.append({"name": call["name"], "args": arguments, "id": id})
         return found, ""
 
 
 def _headers() -> dict[str, str]:
-    key = os.environ.get("TINSMITH_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    """Raises UsageError for a key that cannot be sent, without showing it."""
+    for variable in ("TINSMITH_API_KEY", "OPENAI_API_KEY"):
+        if key := os.environ.get(variable, "").strip():
+            if not key.isascii() or not key.isprintable() or " " in key:
+                raise UsageError(f"{variable} holds what no key can hold; set it anew")
+            return {"Authorization": f"Bearer {key}"}
+    return {}
+
+
+def _plain(content: Any) -> str:
+    """The text of a message, which some servers give in parts."""
+    if isinstance(content, list):
+        return "".join(_plain(part if isinstance(part, str) else part["text"]) for part in content)
+    if content is None or isinstance(content, str):
+        return content or ""
+    raise TypeError(content)
 
 
 def _usage(used: Mapping[str, Any]) -> Usage:

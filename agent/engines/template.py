@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import EngineError
@@ -24,6 +25,13 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """For a model that brings no template."""
+BREAK = "\u200b"
+"""A zero-width space, behind the first character of what would be read as a control token."""
+CONTROL = r"<[|｜][^\s<>]{1,80}>|<[^\s<>]{1,80}[|｜]>"
+"""<|im_end|>, <｜User｜>, <|turn>, <turn|>: control tokens of any model."""
+TAGS = r"</?(?:tool_call|tool_response|think)>"
+LITERALS = r"<[^\s<>{}]{1,80}>|\[/?[A-Z][A-Z_]+\]"
+"""What the template itself marks turns with: <start_of_turn>, [INST]."""
 
 
 class ChatTemplate:
@@ -34,7 +42,7 @@ class ChatTemplate:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _generation()]
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
@@ -46,35 +54,58 @@ class ChatTemplate:
         self._form = form
         self._bos = bos
         self._eos = eos
+        controls = [CONTROL, *(re.escape(one) for one in (bos, eos) if len(one) > 1)]
+        own = sorted(set(re.findall(LITERALS, source)), key=len, reverse=True)
+        self._controls = re.compile("|".join(controls))
+        self._marks = re.compile("|".join([*controls, TAGS, *map(re.escape, own)]))
         self.knows_tools = "tools" in source and form.marker in source
         """False: the tools are described by our own prompt."""
 
     def render(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> str:
-        """The prompt, up to and with the opening of the assistant's reply."""
-        import jinja2
+        """The prompt, up to and with the opening of the assistant's reply.
 
+        What people, tools and the model said cannot open or end a turn: spellings of control
+        tokens in it are broken. Raises EngineError.
+        """
         described = [describe(tool) for tool in tools]
         turns = self._turns(messages)
         if tools and not self.knows_tools:
             turns = _with_tools(turns, render("tools", tools=[_tojson(d) for d in described]))
+        listed = described if tools and self.knows_tools else None
         try:
-            return self._template.render(
-                messages=turns,
-                tools=described if tools and self.knows_tools else None,
-                add_generation_prompt=True,
-                bos_token=self._bos,
-                eos_token=self._eos,
-            )
-        except jinja2.TemplateError as error:
-            raise EngineError(f"the model's chat template refuses: {error}") from error
+            return self._rendered(turns, listed)
+        except Exception as error:  # a template is a program, and fails in any way
+            merged = _without_system(turns)
+            if merged == turns:
+                raise _refusal(error) from error
+            try:
+                return self._rendered(merged, listed)
+            except Exception:
+                raise _refusal(error) from error
+
+    def _rendered(
+        self, turns: Sequence[Mapping[str, str]], tools: list[dict[str, Any]] | None
+    ) -> str:
+        return self._template.render(
+            messages=turns,
+            tools=tools,
+            add_generation_prompt=True,
+            bos_token=self._bos,
+            eos_token=self._eos,
+        )
 
     def _turns(self, messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
         turns: list[dict[str, str]] = []
         for message in messages:
             content = str(message.text)
+            if message.type == "system":
+                # it may describe tools, and says then in which tags a call is written
+                turns.append({"role": "system", "content": _broken(self._controls, content)})
+                continue
+            content = _broken(self._marks, content)
             if message.type == "ai":
                 calls = [
-                    self._form.write(call["name"], call["args"])
+                    _broken_call(self._marks, self._form, call["name"], call["args"])
                     for call in getattr(message, "tool_calls", [])
                 ]
                 content = self._form.again.join([content, *calls] if content else calls)
@@ -88,8 +119,7 @@ class ChatTemplate:
                 else:
                     turns.append({"role": "user", "content": content, "results": "yes"})
             else:
-                role = "system" if message.type == "system" else "user"
-                turns.append({"role": role, "content": content})
+                turns.append({"role": "user", "content": content})
         return turns
 
 
@@ -112,9 +142,63 @@ def _with_tools(turns: list[dict[str, str]], block: str) -> list[dict[str, str]]
     return [{"role": "system", "content": block}, *turns]
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
+def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Each system text before the next message of the user, for templates that know no system."""
+    merged: list[dict[str, str]] = []
+    waiting = ""
+    for turn in turns:
+        if turn["role"] == "system":
+            waiting += turn["content"] + "\n\n"
+        elif turn["role"] == "user" and waiting:
+            merged.append({**turn, "content": waiting + turn["content"]})
+            waiting = ""
+        else:
+            merged.append(turn)
+    return [*merged, {"role": "user", "content": waiting.rstrip()}] if waiting else merged
+
+
+def _broken(marks: re.Pattern[str], text: str) -> str:
+    return marks.sub(lambda found: found[0][0] + BREAK + found[0][1:], text)
+
+
+def _broken_call(
+    marks: re.Pattern[str], form: CallForm, name: str, arguments: Mapping[str, Any]
+) -> str:
+    written = form.write(name, arguments)
+    tail = form.end + form.close
+    head = form.open + name + form.middle
+    return head + _broken(marks, written.removeprefix(head).removesuffix(tail)) + tail
+
+
+def _refusal(error: Exception) -> EngineError:
+    return EngineError(f"the model's chat template refuses: {str(error) or type(error).__name__}")
+
+
+def _generation() -> Any:
+    """The tag that marks what the assistant says in a template made for training."""
+    from jinja2.ext import Extension
+
+    class Generation(Extension):
+        tags = {"generation"}  # noqa: RUF012  jinja's own form
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    return Generation
+
+
+def _tojson(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
     # jinja's own escapes <, > and & for the web and sorts the keys
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _raise(message: str) -> None:

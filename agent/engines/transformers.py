@@ -61,7 +61,7 @@ class TransformersModel:
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, **where)
             with ThreadPoolExecutor(1) as beside:
-                tables = beside.submit(_tables, tokenizer, path)
+                tables = beside.submit(_tables, tokenizer, path, where)
                 self.module = _load(path, bits, device, where)
                 self.tables = tables.result()
         except (OSError, ValueError, RuntimeError, ImportError) as error:
@@ -108,24 +108,33 @@ class TransformersModel:
         end = min(len(ids) + max_tokens, self.context)
         self._count_prompt(ids)
         new = rules.forced() if rules else []
-        while True:
+        held: list[int] = []  # those of an unfinished character, until it has come
+        finish: Finish | None = None
+        while finish is None:
             new = new[: end - len(ids)]
             if new:
                 ids += new
                 self.usage += Usage(generated=len(new))
                 text = [decoder.step(self._tokenizer.backend_tokenizer, token) for token in new]
-                yield Piece(new, "".join(filter(None, text)))
+                whole = max((at for at, one in enumerate(text, 1) if one is not None), default=0)
+                if whole:
+                    yield Piece([*held, *new[:whole]], "".join(filter(None, text)))
+                    held = []
+                held += new[whole:]
+            new = []
             if rules and rules.ended:
-                return "stop"
-            if not self._read(ids, decoding=len(ids) > len(prompt)):
-                return "interrupted"
-            if len(ids) >= end:
-                return "length"
-            token = self._draw(draw, rules, ids)
-            if token in self.end_tokens:
-                yield Piece([token], "")
-                return "stop"
-            new = [token, *(rules.take(token) if rules else ())]
+                finish = "stop"
+            elif not self._read(ids, decoding=len(ids) > len(prompt)):
+                finish = "interrupted"
+            elif len(ids) >= end:
+                finish = "length"
+            elif (token := self._draw(draw, rules, ids)) in self.end_tokens:
+                held, finish = [*held, token], "stop"
+            else:
+                new = [token, *(rules.take(token) if rules else ())]
+        if held:
+            yield Piece(held, "")
+        return finish
 
     def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
         import torch
@@ -283,12 +292,12 @@ def _has_bfloat16() -> bool:
     return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def _tables(tokenizer: Any, path: Path) -> Any:
+def _tables(tokenizer: Any, path: Path, where: dict[str, bool]) -> Any:
     """llguidance's tables of the vocabulary; they take about a second."""
     import llguidance.hf
     from transformers import AutoConfig
 
-    size = AutoConfig.from_pretrained(path, local_files_only=True).get_text_config().vocab_size
+    size = AutoConfig.from_pretrained(path, **where).get_text_config().vocab_size
     return llguidance.hf.from_tokenizer(tokenizer, n_vocab=max(size, len(tokenizer)))
 
 

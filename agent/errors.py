@@ -46,7 +46,7 @@ class UnknownName(UsageError):
         there = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
         super().__init__(
             f"no {kind} named {name!r}; {there if names else 'there are none'}"
-            + (f" {hint}" if hint else "")
+            + (f". {hint}" if hint else "")
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.commands import options
 from agent.commands.waiting import waiting
-from agent.errors import TinsmithError, UsageError
+from agent.errors import TinsmithError, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from agent.events import Event
@@ -74,12 +74,16 @@ def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
     # what a tool or its file prints is not part of the answer
     with contextlib.ExitStack() as at_end, contextlib.redirect_stdout(sys.stderr):
         box = app.toolbox(args.tools, app.is_trusted(app.project_tools()))
+        approved = [name.strip() for name in args.approve.split(",") if name.strip()]
+        for name in approved:
+            if name not in box.tools:
+                raise UnknownName("tool", name, box.tools, "It was given to --approve.")
         for problem in box.problems:
             _say(f"tinsmith: {problem}")
         session = Session.create(home() / "sessions.db")
         at_end.callback(session.close)
         with waiting(f"loading {app.called(settings)}") as wait:
-            agent = app.build(settings, session, box, allow(args.approve.split(",")), wait.tell)
+            agent = app.build(settings, session, box, allow(approved), wait.tell)
         at_end.callback(agent.engine.close)
         envelope.update(model=agent.engine.name, session=session.id)
         # half a character, as of a file's name, is one that no model can read

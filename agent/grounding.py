@@ -24,6 +24,17 @@ NUMBERS = [
 ]  # fmt: skip
 
 
+def spoken(messages: Sequence[BaseMessage]) -> str:
+    """What people, tools and the model said, without our own instructions."""
+    return "\n".join(str(message.text) for message in messages if message.type != "system")
+
+
+def request_of(messages: Sequence[BaseMessage]) -> str:
+    """What the user said last; "" before anything."""
+    asked = (str(message.text) for message in reversed(messages) if message.type == "human")
+    return next(asked, "")
+
+
 def without_invented_options(
     message: AIMessage, history: Sequence[BaseMessage], specs: Sequence[ToolSpec]
 ) -> AIMessage:
@@ -31,7 +42,7 @@ def without_invented_options(
     import jsonschema
 
     schemas = {spec.name: spec.parameters for spec in specs}
-    said = "\n".join(str(one.text) for one in history if one.type != "system")
+    said = spoken(history)
     calls = []
     for call in message.tool_calls:
         schema = schemas[call["name"]]
@@ -88,7 +99,7 @@ def names_more(arguments: Mapping[str, Any], request: str) -> bool:
     known = {word for text in (*values, *arguments) for word in _words(text)}
     text = request.casefold()
     for value in values:
-        for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+        for match in _whole(value).finditer(text):
             joined = _JOINED.match(text, match.end())
             if joined and not _words(joined["next"]) <= known:
                 return True
@@ -117,7 +128,11 @@ def is_about_more(
 
 def _contains(text: str, part: str) -> bool:
     """Whether `part` stands in `text` as whole words."""
-    return bool(part) and re.search(rf"(?<!\w){re.escape(part)}(?!\w)", text) is not None
+    return bool(part) and _whole(part).search(text) is not None
+
+
+def _whole(part: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(part)}(?!\w)")
 
 
 def _leaves(value: Any) -> list[Any]:

@@ -12,11 +12,12 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from agent.engines.base import Choice, Engine
 from agent.engines.template import describe
+from agent.grounding import request_of
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Offering:
         self._embedder = embedder
         self._offer_all = offer_all
         self._vectors: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
+        # a request and its parts are compared again at every step of a turn
+        self._vector = lru_cache(maxsize=64)(self._embed)
 
     def stable(self, specs: Sequence[ToolSpec]) -> Sequence[ToolSpec]:
         """The tools that belong into the prefix."""
@@ -127,7 +130,7 @@ class Offering:
             return (), Choice("text")
         if self._embedder is None:
             return specs, Choice("free", listed=listed)
-        request = next(str(m.text) for m in reversed(messages) if m.type == "human")
+        request = request_of(messages)
         if not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, request, listed)
         else:
@@ -158,12 +161,13 @@ class Offering:
 
     def _rest(self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
-        for best, cosines in self._open_parts(specs, request, called):
-            weights = _weights(specs, cosines)
-            # small models repeat themselves: what has served is out, unless it is meant again
-            served = {name: -math.inf for name in called if name != best}
-            return Choice("call", weights | served)
-        return Choice("free")
+        parts = self._open_parts(specs, request, called)
+        if not parts:
+            return Choice("free")
+        best, cosines = parts[0]
+        # small models repeat themselves: what has served is out, unless it is meant again
+        served = {name: -math.inf for name in called if name != best}
+        return Choice("call", _weights(specs, cosines) | served)
 
     def _open_parts(
         self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]
@@ -189,9 +193,7 @@ class Offering:
 
     def _is_talk(self, request: str, nearest: float) -> bool:
         """`nearest`: the cosine of the tool that fits best."""
-        assert self._embedder is not None
-        (asked,) = self._embedder.embed([request])
-        return float((self._talk @ asked).max()) > max(nearest, IS_TALK)
+        return float((self._talk @ self._vector(request)).max()) > max(nearest, IS_TALK)
 
     @cached_property
     def _talk(self) -> np.ndarray:
@@ -202,12 +204,19 @@ class Offering:
         assert self._embedder is not None
         new = [spec for spec in specs if _key(spec) not in self._vectors]
         texts = [[f"{spec.name}: {spec.description}", *spec.examples] for spec in new]
-        vectors = self._embedder.embed([text, *(line for lines in texts for line in lines)])
-        at = 1
-        for spec, lines in zip(new, texts, strict=True):
-            self._vectors[_key(spec)] = vectors[at : at + len(lines)]
-            at += len(lines)
-        return [float((self._vectors[_key(spec)] @ vectors[0]).max()) for spec in specs]
+        if new:
+            vectors = self._embedder.embed([line for lines in texts for line in lines])
+            at = 0
+            for spec, lines in zip(new, texts, strict=True):
+                self._vectors[_key(spec)] = vectors[at : at + len(lines)]
+                at += len(lines)
+        asked = self._vector(text)
+        return [float((self._vectors[_key(spec)] @ asked).max()) for spec in specs]
+
+    def _embed(self, text: str) -> np.ndarray:
+        assert self._embedder is not None
+        vector: np.ndarray = self._embedder.embed([text])[0]
+        return vector
 
 
 def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:

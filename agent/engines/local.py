@@ -21,7 +21,7 @@ from agent.engines.template import ChatTemplate
 from agent.engines.thinking import CLOSE, OPEN
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
-from agent.grounding import is_about_more, names_more
+from agent.grounding import is_about_more, names_more, request_of, spoken
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
@@ -325,9 +325,7 @@ class LocalEngine:
         of its arguments. So then only calls of the same tool follow, and each must be about
         something that the conversation names and no earlier one was about.
         """
-        said = "\n".join(str(message.text) for message in messages if message.type != "system")
-        asked = (str(message.text) for message in reversed(messages) if message.type == "human")
-        request = next(asked, "")
+        said, request = spoken(messages), request_of(messages)
         calls: list[dict[str, Any]] = []
         while True:
             tool = self._choose(draft, tools, choice.weights)

@@ -48,6 +48,21 @@ class Piece(NamedTuple):
     """
 
 
+class Pieces:
+    """The pieces of a continuation, one after the other; then `finish` says how it ended."""
+
+    def __init__(self, stream: Generator[Piece, None, Finish]) -> None:
+        self.finish: Finish = "interrupted"
+        self._stream = stream
+
+    def __iter__(self) -> Generator[Piece, None, None]:
+        self.finish = yield from self._stream
+
+    def close(self) -> None:
+        """Break it off."""
+        self._stream.close()
+
+
 class TokenModel(Protocol):
     """Continues token ids, keeps its key-value cache between calls.
 
@@ -215,12 +230,7 @@ class LocalEngine:
         limit = self._room(draft, sampling)
         stream = self._continue(draft.ids, grammar.reasoning(self._model.encode), sampling, limit)
         close = self._model.encode(CLOSE)[0]
-        while True:
-            try:
-                piece = next(stream)
-            except StopIteration as end:
-                finish: Finish = end.value
-                return finish
+        for piece in stream:
             text = piece.text.removesuffix(CLOSE)  # of a control token llama.cpp gives no text
             if close in piece.tokens:
                 draft.add(text + CLOSE, piece.tokens)
@@ -233,6 +243,7 @@ class LocalEngine:
                 stream.close()
                 self._pass_blank(draft)
                 return "stop"
+        return stream.finish
 
     def _thinks(self, draft: _Draft) -> bool:
         """Whether the reply begins with a thought: the template opens one, or the model would."""
@@ -253,22 +264,21 @@ class LocalEngine:
                 draft.add(blank, ids)
                 return
 
-    def _continue(
+    def _continue(self, ids: list[int], rules: str, sampling: Sampling, limit: int) -> Pieces:
+        """The model's `generate`; a stop that came before it began counts as well."""
+        return Pieces(self._stoppable(ids, rules, sampling, limit))
+
+    def _stoppable(
         self, ids: list[int], rules: str, sampling: Sampling, limit: int
     ) -> Generator[Piece, None, Finish]:
-        """The model's `generate`; a stop that came before it began counts as well."""
         if self._stopped.is_set():
             return "interrupted"
-        with closing(self._model.generate(ids, rules, sampling, limit)) as stream:
-            while True:
-                try:
-                    piece = next(stream)
-                except StopIteration as end:
-                    finish: Finish = end.value
-                    return finish
+        with closing(Pieces(self._model.generate(ids, rules, sampling, limit))) as stream:
+            for piece in stream:
                 yield piece
                 if self._stopped.is_set():
                     return "interrupted"
+        return stream.finish
 
     def _odds(self, ids: list[int], tokens: Sequence[int]) -> list[float]:
         """The model's `logprobs`. Raises Stopped."""
@@ -290,26 +300,22 @@ class LocalEngine:
         held = max((len(stop) for stop in sampling.stop), default=1) - 1
         limit = self._room(draft, sampling)
         stream = self._continue(draft.ids, rules, sampling, limit)
-        while True:
-            try:
-                piece = next(stream)
-            except StopIteration as end:
-                finish: Finish = end.value
-                break
+        for piece in stream:
             if piece.text:
                 draft.add(piece.text, piece.tokens)
             answer += piece.text
             at = min((p for p in map(answer.find, sampling.stop) if p >= 0), default=-1)
             if at >= 0:
-                answer, held, finish = answer[:at], 0, "stop"
+                answer, held = answer[:at], 0
                 stream.close()
+                stream.finish = "stop"
                 break
             if len(answer) - held > given:
                 yield TextDelta(answer[given : len(answer) - held])
                 given = len(answer) - held
         if given < len(answer):
             yield TextDelta(answer[given:])
-        return answer, finish
+        return answer, stream.finish
 
     def _calls(
         self,
@@ -399,20 +405,15 @@ class LocalEngine:
         limit = self._room(draft, sampling)
         rules = grammar.arguments(self._form, tool.name, tool.parameters)
         stream = self._continue(draft.ids, rules, sampling, limit)
-        while True:
-            try:
-                piece = next(stream)
-            except StopIteration as end:
-                finish: Finish = end.value
-                break
+        for piece in stream:
             if piece.text:
                 draft.add(piece.text, piece.tokens)
             written += piece.text
             if _circles(written):
                 stream.close()
                 return None, "stop"
-        if finish != "stop":
-            return None, finish
+        if stream.finish != "stop":
+            return None, stream.finish
         # the grammar promised this; the promise must not rest on one place
         try:
             arguments: dict[str, Any] = json.loads(written.removesuffix(self._form.end))

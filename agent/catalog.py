@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from agent.errors import ModelError, UnknownName
+from agent.files import size_of
 from agent.settings import home
 
 EMBEDDER = "all-minilm-l6-v2"
@@ -161,7 +162,7 @@ def remove(name: str) -> int:
         near = difflib.get_close_matches(name, here(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(here()) or 'none'}"
         raise ModelError(f"{name} is not on this machine; {hint}")
-    size = sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file())
+    size = sum(map(size_of, places))
     try:
         for place in places:
             gone = place.with_name(f".{place.name}.gone")

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.errors import ModelError
+from agent.errors import ModelError, first_line
 from agent.files import sync_folder
 
 Say = Callable[[str], None]
@@ -47,8 +47,7 @@ def convert(source: Path, target: Path, say: Say = lambda stage: None) -> Path:
         sync_folder(unfinished)
         os.replace(unfinished, target)
     except (OSError, ValueError, RuntimeError, LookupError, ImportError, struct.error) as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{source.name} cannot be converted: {why}") from error
+        raise ModelError(f"{source.name} cannot be converted: {first_line(error)}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target

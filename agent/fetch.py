@@ -22,8 +22,8 @@ from pathlib import Path
 
 from agent import catalog
 from agent.catalog import Entry, Mirror
-from agent.errors import Damaged, ModelError, Unreachable
-from agent.files import sync_folder
+from agent.errors import Damaged, ModelError, Unreachable, first_line
+from agent.files import size_of, sync_folder
 
 CHUNK = 1 << 20
 """Bytes read at once."""
@@ -114,7 +114,7 @@ def _listed(one: Entry) -> tuple[str, list[File]]:
         ) from error
     except (httpx.HTTPError, HfHubHTTPError, OSError) as error:
         raise Unreachable(
-            f"{one.name} cannot be fetched: the hub: {_first_line(error)}. Check the network and "
+            f"{one.name} cannot be fetched: the hub: {first_line(error)}. Check the network and "
             "repeat the command: what has come is kept"
         ) from error
     siblings = info.siblings or []
@@ -197,7 +197,7 @@ def _download(hub: str, revision: str, file: str, whole: Path, tell: Callable[[i
                     have += len(chunk)
                     tell(have)
     except httpx.HTTPError as error:
-        raise Unreachable(f"the hub: {_first_line(error)}") from error
+        raise Unreachable(f"the hub: {first_line(error)}") from error
     os.replace(partial, whole / file)
 
 
@@ -264,7 +264,7 @@ def _pip_download(package: str, target: Path, tell: Callable[[int], None]) -> No
             while pip.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pip.wait(GLANCE)
-                tell(_size(target))
+                tell(size_of(target))
         finally:
             pip.kill()
             pip.wait()
@@ -272,15 +272,6 @@ def _pip_download(package: str, target: Path, tell: Callable[[int], None]) -> No
         why = errors.read().decode("utf-8", "replace").strip().splitlines()
     if pip.returncode:
         raise Unreachable(f"the mirror: {why[-1] if why else 'pip failed'}")
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files in `folder`, some of which may go meanwhile."""
-    size = 0
-    for file in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            size += file.stat().st_size if file.is_file() else 0
-    return size
 
 
 def _check(wanted: File, file: Path, report: Report) -> None:
@@ -307,7 +298,7 @@ def _refuse(wanted: File, file: Path, why: str) -> None:
 
 
 def _refuse_full_disk(name: str, need: int, parts: Path) -> None:
-    need = need - _size(parts) + SPARE
+    need = need - size_of(parts) + SPARE
     free = shutil.disk_usage(parts).free
     if free < need:
         raise ModelError(
@@ -328,7 +319,3 @@ def _alone(parts: Path) -> Iterator[None]:
     except Timeout:
         name = parts.name.removeprefix(".").removesuffix(".parts")
         raise ModelError(f"{name} is being fetched by another program; wait for it") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

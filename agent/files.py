@@ -1,4 +1,4 @@
-"""Writing so that a reader sees the old file or the new one, never half of it."""
+"""Files: written so that a reader sees the old or the new one, never half of it; measured."""
 
 from __future__ import annotations
 
@@ -40,3 +40,12 @@ def sync_folder(folder: Path) -> None:
         if file.is_file():
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in `folder`, some of which may go meanwhile."""
+    size = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            size += file.stat().st_size if file.is_file() else 0
+    return size

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands.waiting import waiting
+from agent.files import size_of
 
 if TYPE_CHECKING:
     from agent.fetch import Report
@@ -42,7 +42,7 @@ def _list(args: argparse.Namespace) -> int:
         mark = "here" if one.name in here else "begun" if _begun(one.name) else ""
         print(f"{one.name:22}{one.bytes / 1e9:6.2f} GB  {one.licence:12}{mark:6}{one.title}")
     for name in (name for name in here if name not in catalog.entries()):
-        print(f"{name:22}{_size(catalog.folder(name)) / 1e9:6.2f} GB  {'':12}here")
+        print(f"{name:22}{size_of(catalog.folder(name)) / 1e9:6.2f} GB  {'':12}here")
     return 0
 
 
@@ -50,10 +50,6 @@ def _begun(name: str) -> bool:
     from agent import catalog
 
     return catalog.unfinished(name).is_dir()
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _pull(args: argparse.Namespace) -> int:
@@ -85,7 +81,7 @@ def _show(args: argparse.Namespace) -> int:
             ("sha256", one.sha256),
         ]
     else:
-        facts = [("size", f"{_size(catalog.folder(args.name))} bytes")]
+        facts = [("size", f"{size_of(catalog.folder(args.name))} bytes")]
     if catalog.is_here(args.name):
         path = catalog.path_of(args.name)
         facts.append(("path", str(path)))

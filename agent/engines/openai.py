@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import describe
 from agent.engines.thinking import ThinkSplitter
-from agent.errors import EngineError, OutOfMemory, UsageError, WindowFull
+from agent.errors import EngineError, OutOfMemory, UsageError, WindowFull, first_line
 from agent.events import TextDelta, Usage
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class OpenAIEngine:
             except httpx.HTTPError as error:
                 if self._stopped.is_set():
                     return
-                raise EngineError(f"{self._shown}: {_why(error)}") from error
+                raise EngineError(f"{self._shown}: {first_line(error)}") from error
             finally:
                 self._socket = None
 
@@ -255,7 +255,7 @@ class OpenAIEngine:
             return response.json()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             hidden = isinstance(error, httpx.InvalidURL) and "@" in self._url
-            why = "the address is not valid" if hidden else _why(error)
+            why = "the address is not valid" if hidden else first_line(error)
             raise EngineError(
                 f"no server at {self._shown} ({why}); start it, or set another url"
             ) from error
@@ -411,7 +411,3 @@ def _names(served: Mapping[str, Any]) -> str:
 
 def _message(error: Any) -> str:
     return str(error.get("message", error)) if isinstance(error, Mapping) else str(error)
-
-
-def _why(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from agent.engines.base import Sampling
 from agent.engines.drawing import Draw, Rules
 from agent.engines.local import Finish, Piece, Stopped
-from agent.errors import EngineError, OutOfMemory
+from agent.errors import EngineError, OutOfMemory, first_line
 from agent.estimate import Bits
 from agent.events import Usage
 
@@ -70,7 +70,7 @@ class TransformersModel:
                     f"{path.name} at {bits} bits does not fit into the memory; load it with fewer "
                     "bits or take a smaller model"
                 ) from error
-            raise EngineError(f"transformers cannot load {path}: {_first_line(error)}") from error
+            raise EngineError(f"transformers cannot load {path}: {first_line(error)}") from error
         if report:
             report("loading", size, size)
         self.context = context
@@ -170,7 +170,7 @@ class TransformersModel:
             done = self._process(ids, PREFILL_CHUNK)
         except RuntimeError as error:
             if not _out_of_memory(error):
-                raise EngineError(f"the model failed: {_first_line(error)}") from error
+                raise EngineError(f"the model failed: {first_line(error)}") from error
             done = self._once_more(ids)
         spent = time.perf_counter() - started
         self.usage += Usage(decode_seconds=spent) if decoding else Usage(prefill_seconds=spent)
@@ -181,7 +181,7 @@ class TransformersModel:
             return self._process(ids, SMALL_CHUNK)
         except RuntimeError as error:
             if not _out_of_memory(error):
-                raise EngineError(f"the model failed: {_first_line(error)}") from error
+                raise EngineError(f"the model failed: {first_line(error)}") from error
             raise OutOfMemory(
                 f"the memory is too small for {len(ids)} tokens; tried again from an empty cache "
                 f"and {SMALL_CHUNK} tokens at a time, in vain. Start a new conversation, or load "
@@ -314,7 +314,3 @@ def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "not enough memory" in str(error) or "can't allocate memory" in str(error)
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

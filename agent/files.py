@@ -43,9 +43,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files in `folder`, some of which may go meanwhile."""
+    """Bytes of the files in `folder`, of which files and whole folders may go meanwhile."""
     size = 0
-    for file in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            size += file.stat().st_size if file.is_file() else 0
+    for root, _, files in os.walk(folder):  # Path.rglob fails when a folder goes
+        for file in files:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(root, file)).st_size
     return size

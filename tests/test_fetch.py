@@ -19,6 +19,7 @@ import pytest
 
 from agent import catalog
 from agent.app import QUIET
+from agent.files import size_of
 
 ROOT = Path(__file__).parent.parent
 SMALL = "smollm2-135m"
@@ -238,6 +239,22 @@ def test_without_a_network_both_sources_are_named() -> None:
     assert code == 1
     assert "the hub: " in err
     assert "the mirror: " in err
+
+
+def test_a_folder_that_goes_while_it_is_measured_does_not_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "stays").write_bytes(b"12345")
+    scandir = os.scandir
+
+    def after_removal(path: str) -> object:
+        if Path(path) == tmp_path / "gone":
+            (tmp_path / "gone").rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", after_removal)
+    assert size_of(tmp_path) == 5
 
 
 def test_a_pip_in_the_working_folder_is_not_run(

@@ -69,6 +69,22 @@ def test_writing_keeps_the_mode_and_leaves_no_other_file(root: Path) -> None:
     assert sorted(os.listdir(root)) == ["notes.txt", "out"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("a", "a\nnew\n"), ("a\r\n", "a\r\nnew\n"), ("", "new\n")]
+)
+def test_what_is_added_stands_on_lines_of_its_own(root: Path, before: str, after: str) -> None:
+    (root / "list.txt").write_bytes(before.encode())
+    assert run(root, "append_to_file", path="list.txt", text="new") == "added 1 line to list.txt"
+    assert (root / "list.txt").read_bytes() == after.encode()
+
+
+def test_a_file_in_another_encoding_is_not_added_to(root: Path) -> None:
+    (root / "old.txt").write_bytes("Grün".encode("latin-1"))
+    with pytest.raises(ToolError, match="not UTF-8"):
+        run(root, "append_to_file", path="old.txt", text="new")
+    assert (root / "old.txt").read_bytes() == "Grün".encode("latin-1")
+
+
 def test_the_preview_of_a_write_is_a_diff(root: Path) -> None:
     tool = next(one for one in tools_of(Files(root)) if one.name == "write_file")
     shown = preview(tool, {"path": "notes.txt", "text": "one\n2\nthree\n"})

@@ -59,6 +59,9 @@ class Tool(StructuredTool):
     """Utterances that should select this tool; `tinsmith tools test` tries them."""
     choices: Mapping[str, Callable[[], Sequence[str]]] = Field(default_factory=dict)
     """For a parameter's name, a function giving its live values."""
+    subjects: Callable[[], Sequence[str]] | None = None
+    """Gives the names of what there is for this tool now, such as the files: a request that names
+    one of them is likely to want it. The model is not told them."""
     preview: Callable[..., str] | None = None
     """Given the arguments, what the user should see before allowing the call: a diff, say."""
 
@@ -72,6 +75,7 @@ class ToolSpec:
     parameters: Mapping[str, Any]
     """JSON schema of the arguments, an object, without `$ref` and `title`."""
     examples: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,13 @@ def tool(
     timeout: float | None = None,
     examples: Sequence[str] = (),
     choices: Mapping[str, Callable[..., Sequence[str]]] | None = None,
+    subjects: Callable[..., Sequence[str]] | None = None,
     preview: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a typed function a tool; on a method, each instance gives a tool of its own.
 
-    `choices` functions of a method take no arguments, or `self`. Raises ToolMistake.
+    `choices` and `subjects` of a method take no arguments, or `self`. Raises ToolMistake.
     """
 
     def declare(function: Callable[..., Any]) -> Any:
@@ -137,9 +142,11 @@ def spec(tool: BaseTool) -> ToolSpec | None:
         if not live:
             return None
         _restrict(parameters["properties"][parameter], live)
-    examples = getattr(tool, "examples", ())
+    examples = tuple(getattr(tool, "examples", ()))
+    subjects = getattr(tool, "subjects", None)
     description = tool.description.split("\n\nArgs:")[0].strip()
-    return ToolSpec(tool.name, description, parameters, tuple(examples))
+    there = tuple(subjects()) if subjects else ()
+    return ToolSpec(tool.name, description, parameters, examples, there)
 
 
 def _restrict(place: dict[str, Any], live: Sequence[str]) -> None:
@@ -217,8 +224,9 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     extra: dict[str, Any] = {
         key: options[key] for key in ("approval", "timeout") if options.get(key)
     }
-    if show := options.get("preview"):
-        extra["preview"] = _bound(show, function)
+    for key in ("preview", "subjects"):
+        if given := options.get(key):
+            extra[key] = _bound(given, function)
     choices = {
         key: _bound(values, function) for key, values in (options.get("choices") or {}).items()
     }

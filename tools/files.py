@@ -10,6 +10,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tools.base import ToolError, tool
@@ -20,16 +21,41 @@ MOST_CHARACTERS = 20_000
 MOST_HITS = 50
 LONGEST_LINE = 300
 """Characters of a found line that are shown."""
+MOST_NAMED = 1000
+"""Files by whose names a request is recognised; a walk through all of a large tree takes long."""
 LARGEST = 2_000_000
 """Bytes of a file that is searched."""
 SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
 """Folders that are not the user's own writing, besides hidden ones."""
 
 
+def _names(self: Files) -> list[str]:
+    """Of the files in the working folder."""
+    return [path.name for path in islice(self._files("*"), MOST_NAMED)]
+
+
 def _show_write(self: Files, path: str, text: str) -> str:
     """A unified diff of what is there and what will be."""
-    place = self.inside(path)
-    old = place.read_text("utf-8", "replace") if place.is_file() else ""
+    return _difference(path, self._there(path), text)
+
+
+def _show_append(self: Files, path: str, text: str) -> str:
+    old = self._there(path)
+    return _difference(path, old, _joined(old, text))
+
+
+def _joined(old: str, new: str) -> str:
+    """`new` on lines of its own behind `old`."""
+    parted = old + ("\n" if old and not old.endswith("\n") else "") + new
+    return parted if parted.endswith("\n") else parted + "\n"
+
+
+def _lines(text: str) -> str:
+    count = len(text.splitlines())
+    return f"{count} line{'' if count == 1 else 's'}"
+
+
+def _difference(path: str, old: str, text: str) -> str:
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), text.splitlines(keepends=True), path, path
     )
@@ -43,12 +69,18 @@ class Files:
         self.root = root.resolve()
 
     @tool(
+        subjects=_names,
         examples=[
             "what does notes.txt say?",
             "show me lines 10 to 30 of main.py",
             "open README.md",
             "summarise the file report.txt",
-        ]
+            "read data.csv and tell me which entry is the largest",
+            "how much did the flights cost altogether? see costs.csv",
+            "explain what the function load in utils.py does",
+            "when is the deadline? it should be in my plan",
+            "is there a mistake in config.json?",
+        ],
     )
     def read_file(self, path: str, first_line: int = 1, lines: int = MOST_LINES) -> str:
         """Read a text file.
@@ -81,6 +113,7 @@ class Files:
         examples=[
             "what files are in this folder?",
             "list the python files",
+            "how many text files do I have?",
             "what is in the folder data?",
             "show the directory",
         ]
@@ -115,6 +148,7 @@ class Files:
             "search for TODO in the python files",
             "does any file contain a password?",
             "is there anything about Berlin in here?",
+            "where did I write down the phone number of my doctor?",
         ]
     )
     def search_files(self, text: str, pattern: str = "*") -> str:
@@ -141,11 +175,14 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_write,
+        subjects=_names,
         examples=[
             "write a file ideas.txt with two lines",
             "save this list as shopping.md",
+            "save this text as message.txt",
             "create notes.txt with three ideas",
             "put the result into result.csv",
+            "write a story about a fox and save it in fox.txt",
         ],
     )
     def write_file(self, path: str, text: str) -> str:
@@ -160,12 +197,42 @@ class Files:
             raise ToolError(f"{path} is a folder")
         if place.exists() and not place.is_file():
             raise ToolError(f"{path} is not an ordinary file")
+        self._write(place, path, text)
+        return f"wrote {_lines(text)} to {path}"
+
+    @tool(
+        effects={"writes"},
+        approval="ask",
+        preview=_show_append,
+        subjects=_names,
+        examples=[
+            "add a line to todo.txt",
+            "append this to notes.txt",
+            "put bananas on my shopping list too",
+            "note in diary.md that it rained",
+        ],
+    )
+    def append_to_file(self, path: str, text: str) -> str:
+        """Add lines at the end of a text file, which keeps what it has.
+
+        Args:
+            path: relative to the working folder
+            text: only what is new
+        """
+        place = self.inside(path)
+        try:
+            before = self._content(place, path).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ToolError(f"{path} is not UTF-8, and adding to it would damage it") from None
+        self._write(place, path, _joined(before, text))
+        return f"added {_lines(text)} to {path}"
+
+    def _write(self, place: Path, path: str, text: str) -> None:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             _replace(place, text)
         except OSError as error:
             raise ToolError(f"cannot write {path}: {error.strerror}") from error
-        return f"wrote {len(text.splitlines())} lines to {path}"
 
     def inside(self, path: str) -> Path:
         """The real place of `path`. Raises ToolError when it is outside the working folder."""
@@ -179,7 +246,14 @@ class Files:
             raise ToolError(f"{path} is outside the working folder; only files in it can be used")
         return place
 
+    def _there(self, path: str) -> str:
+        place = self.inside(path)
+        return place.read_text("utf-8", "replace") if place.is_file() else ""
+
     def _text(self, place: Path, path: str) -> str:
+        return self._content(place, path).decode("utf-8", "replace")
+
+    def _content(self, place: Path, path: str) -> bytes:
         if place.is_dir():
             raise ToolError(f"{path} is a folder; list_files shows what is in it")
         try:
@@ -196,7 +270,7 @@ class Files:
             raise ToolError(f"cannot read {path}: {error.strerror}") from error
         if b"\0" in content[:8192]:
             raise ToolError(f"{path} is not a text file")
-        return content.decode("utf-8", "replace")
+        return content
 
     def _files(self, pattern: str) -> Iterator[Path]:
         for folder, folders, names in os.walk(self.root):

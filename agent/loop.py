@@ -195,6 +195,8 @@ class Agent:
         """One reply. A call cut off by the token limit is asked again once, with more room."""
         sampling = self._sampling
         while True:
+            if specs and choice.mode == "text":
+                self._ask_for_words()
             turn.partial = ""
             reply = self.engine.reply(self._prompt(), specs, sampling, choice)
             message: AIMessage
@@ -227,6 +229,14 @@ class Agent:
         turn.partial = ""
         self.session.append(message, self.engine.usage)
         return message
+
+    def _ask_for_words(self) -> None:
+        """A small model that has been told of functions writes calls in its answers otherwise."""
+        from langchain_core.messages import SystemMessage
+
+        last = self.session.messages[-1].type
+        if last != "system":
+            self.session.append(SystemMessage(render("results" if last == "tool" else "answer")))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]

@@ -44,24 +44,30 @@ class Judge:
     odds: float
     """Per nat of the model's own log-odds."""
     bias: float
+    least: float
+    """Log-odds below this count as this; those above 0 as 0, since the eagerness of a small model
+    to call says nothing."""
 
     def fits(self, cosine: float, odds: float | None) -> bool:
-        opinion = max(LEAST_ODDS, min(MOST_ODDS, odds or 0.0))
+        opinion = max(self.least, min(0.0, odds or 0.0))
         return self.cosine * cosine + self.odds * opinion + self.bias > 0
 
 
-ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25)
+ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25, least=0.0)
 """For an engine that has no opinion."""
-JOINED = Judge(cosine=8.0, odds=1.7, bias=-1.1)
-"""The slopes are alike for models of different size. The bias loses 1 fitting request in 12 of the
-0.5B on `benchmarks/fits.jsonl`, whose requests are harder than most."""
-LEAST_ODDS, MOST_ODDS = -2.0, 0.0
-"""Nats between which the model's opinion counts. A small model's eagerness to call says nothing,
-and after the first turn its reluctance follows what it did before."""
+JOINED = Judge(cosine=8.0, odds=1.7, bias=-1.1, least=-2.0)
+"""For the first request of a conversation. The slopes are alike for models of different size. The
+bias loses 1 fitting request in 12 of the 0.5B on `benchmarks/fits.jsonl`, whose requests are harder
+than most."""
+LATER = Judge(cosine=8.0, odds=0.4, bias=0.3, least=-12.0)
+"""For the ones after it: whatever is asked, a model is then less ready to call, by some nats."""
 NAME_WEIGHT = 16.0
 """Nats that one unit of cosine is worth when the model chooses a name: where the 0.5B's share of
 right names on `benchmarks/fits.jsonl` (82 % alone) levels off at 90 %. More would silence a larger
 model, which is right more often."""
+NAMED = 0.5
+"""Cosine that a request gains on a tool when it names something that this tool knows of: enough to
+bring an indifferent one over the threshold against the model's reluctance."""
 NEXT = 0.38
 """Cosine from which a part of a request, left over after a call, is taken to want another. The
 model's own opinion says nothing there: a small one goes on calling, or never does."""
@@ -73,8 +79,8 @@ TALK = (
 IS_TALK = 0.4
 """Cosine from which a request is like one of them. Terse requests come up to 0.35."""
 CLEAR = 0.1
-"""Cosine by which the first part of a request must prefer one tool for the parts to be taken in
-turn. Between near twins it prefers neither, and the whole request knows better."""
+"""Cosine by which a part of a request must prefer one tool to another for the difference to count.
+Between near twins it prefers neither."""
 
 
 class Offering:
@@ -102,7 +108,7 @@ class Offering:
         if self.stable(specs) or not specs:
             return []
         ranked = sorted(
-            zip(self._cosines(request, specs), specs, strict=True), key=lambda pair: -pair[0]
+            zip(self._nearness(request, specs), specs, strict=True), key=lambda pair: -pair[0]
         )
         best = [spec for _, spec in ranked[:OFFERED]]
         if {spec.name for spec in best} <= set(_announced(history)):
@@ -134,7 +140,7 @@ class Offering:
         if not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, request, listed)
         else:
-            choice = self._rest(specs, request, called)
+            choice = self._rest(engine, messages, specs, request, called, listed)
         return specs, replace(choice, listed=listed)
 
     def _judge(
@@ -145,11 +151,12 @@ class Offering:
         request: str,
         listed: bool,
     ) -> Choice:
-        cosines = self._cosines(request, specs)
+        cosines = self._nearness(request, specs)
         if self._is_talk(request, max(cosines)):
             return Choice("text")
         odds = engine.fits(messages, () if listed else specs)
-        judge = ALONE if odds is None else JOINED
+        opening = sum(message.type == "human" for message in messages) == 1
+        judge = ALONE if odds is None else JOINED if opening else LATER
         if not judge.fits(max(cosines), odds):
             return Choice("text")
         parts = self._open_parts(specs, request, ())
@@ -159,11 +166,20 @@ class Offering:
                 cosines = first
         return Choice("call", _weights(specs, cosines))
 
-    def _rest(self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]) -> Choice:
+    def _rest(
+        self,
+        engine: Engine,
+        messages: Sequence[BaseMessage],
+        specs: Sequence[ToolSpec],
+        request: str,
+        called: Sequence[str],
+        listed: bool,
+    ) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
         parts = self._open_parts(specs, request, called)
         if not parts:
-            return Choice("free")
+            wants = engine.wants_call(messages, () if listed else specs)
+            return Choice("text" if wants is False else "free")
         best, cosines = parts[0]
         # small models repeat themselves: what has served is out, unless it is meant again
         served = {name: -math.inf for name in called if name != best}
@@ -175,21 +191,30 @@ class Offering:
         """For each part of `request` that wants a tool and that none of `called` has served: the
         tool that fits it best, and the cosine of each.
 
-        A call serves a part that its tool fits best, else the first part that is left.
+        A call serves a part that no other tool fits clearly better, else one that no tool fits,
+        else the first that is left.
         """
+        names = [spec.name for spec in specs]
         wanted = []
+        strangers = 0
         for part in _parts(request):
             cosines = self._cosines(part, specs)
             if max(cosines) > NEXT:
-                wanted.append((specs[cosines.index(max(cosines))].name, cosines))
-        strangers = 0
+                wanted.append((names[cosines.index(max(cosines))], cosines))
+            else:
+                strangers -= 1
         for name in called:
-            served = next((at for at, (best, _) in enumerate(wanted) if best == name), None)
+            nearest = (
+                at
+                for at, (_, cosines) in enumerate(wanted)
+                if cosines[names.index(name)] >= max(cosines) - CLEAR
+            )
+            served = next(nearest, None) if name in names else None
             if served is None:
                 strangers += 1
             else:
                 del wanted[served]
-        return wanted[strangers:]
+        return wanted[max(0, strangers) :]
 
     def _is_talk(self, request: str, nearest: float) -> bool:
         """`nearest`: the cosine of the tool that fits best."""
@@ -213,6 +238,13 @@ class Offering:
         asked = self._vector(text)
         return [float((self._vectors[_key(spec)] @ asked).max()) for spec in specs]
 
+    def _nearness(self, request: str, specs: Sequence[ToolSpec]) -> list[float]:
+        """The cosines, and more for a tool that knows of what the request names."""
+        return [
+            cosine + NAMED * _names_one(request, spec.subjects)
+            for cosine, spec in zip(self._cosines(request, specs), specs, strict=True)
+        ]
+
     def _embed(self, text: str) -> np.ndarray:
         assert self._embedder is not None
         vector: np.ndarray = self._embedder.embed([text])[0]
@@ -221,6 +253,13 @@ class Offering:
 
 def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:
     return spec.name, spec.description, spec.examples
+
+
+def _names_one(text: str, subjects: Sequence[str]) -> bool:
+    """Whether one of `subjects` stands in `text` as whole words."""
+    folded = text.casefold()
+    there = (subject.casefold() for subject in subjects if subject.casefold() in folded)
+    return any(re.search(rf"(?<![\w.-]){re.escape(one)}(?![\w-])", folded) for one in there)
 
 
 def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:

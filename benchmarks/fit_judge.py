@@ -1,8 +1,10 @@
 """Fit the constants of `agent/offering.py`: when a tool fits, and which.
 
     python -m benchmarks.fit_judge --model qwen2.5-coder-0.5b --out fits-0.5b.jsonl
+    python -m benchmarks.fit_judge --model qwen2.5-coder-0.5b --follow-ups --out later-0.5b.jsonl
 
-Reads `benchmarks/fits.jsonl`, requests written for this project with tools that fit them or not.
+Reads `benchmarks/fits.jsonl`, requests written for this project with tools that fit them or not,
+or `benchmarks/follow_ups.jsonl`, those that come second in a conversation.
 Two features a row: the cosine of the request with the nearest tool, and the model's own log-odds.
 Logistic regression, cross-validated; a constant for each of several thresholds, named by the share
 of the fitting requests that it loses. NAME_WEIGHT is the multiple of the cosine that makes the
@@ -20,18 +22,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.offering import LEAST_ODDS, MOST_ODDS, Judge
+from agent.offering import JOINED, LATER, Judge
+from agent.prompts import render
 from benchmarks import parts
 from tools.base import ToolSpec
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
     from agent.engines.local import LocalEngine
     from agent.offering import Embedder
 
 ROWS = Path(__file__).with_name("fits.jsonl")
+FOLLOW_UPS = Path(__file__).with_name("follow_ups.jsonl")
 LOST = (0.01, 0.02, 0.03, 0.05, 0.1)
 """Shares of the fitting requests that a threshold may cost."""
 FOLDS = 10
+PARAMETERS = {
+    "type": "object",
+    "properties": {"query": {"type": "string"}},
+    "required": ["query"],
+}
+"""Of a tool that says nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,10 @@ class Case:
     fits: bool
     tool: str
     """The one that does; "" where none fits."""
+    before: str = ""
+    """The request before this one; "" when this is the first."""
+    called: str = ""
+    """The tool that was called for it; "" when it was answered in words."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +96,14 @@ def cases(path: Path = ROWS) -> list[Case]:
     return [
         Case(
             line["request"],
-            tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in line["tools"]),
+            tuple(
+                ToolSpec(t["name"], t["description"], t.get("parameters", PARAMETERS))
+                for t in line["tools"]
+            ),
             line["fits"],
             line["tool"] or "",
+            line.get("before", ""),
+            line.get("called") or "",
         )
         for line in lines
     ]
@@ -92,8 +113,6 @@ def features(case: Case, row: int, engine: LocalEngine | None, embedder: Embedde
     """As `Offering` computes them."""
     from langchain_core.messages import HumanMessage, SystemMessage
 
-    from agent.prompts import render
-
     said = embedder.embed(
         [case.request, *(f"{tool.name}: {tool.description}" for tool in case.tools)]
     )
@@ -102,10 +121,30 @@ def features(case: Case, row: int, engine: LocalEngine | None, embedder: Embedde
     right = names.index(case.tool) if case.fits else -1
     if engine is None:
         return Features(row, "", case.fits, max(cosines), None, cosines, [], right)
-    messages = [SystemMessage(render("system")), HumanMessage(case.request)]
+    messages = [SystemMessage(render("system")), *history(case), HumanMessage(case.request)]
     odds = engine.fits(messages, case.tools)
     opinions = engine.opinions(messages, case.tools) if case.fits and len(names) > 1 else []
     return Features(row, engine.name, case.fits, max(cosines), odds, cosines, opinions, right)
+
+
+def history(case: Case) -> list[BaseMessage]:
+    """How the loop would have served the request before."""
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+
+    if not case.before:
+        return []
+    asked = HumanMessage(case.before)
+    if not case.called:
+        words = AIMessage("Here is what I can tell you about that.")
+        return [asked, SystemMessage(render("answer")), words]
+    call = {"name": case.called, "args": {"query": case.before}, "id": "0"}
+    return [
+        asked,
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("done", tool_call_id="0"),
+        SystemMessage(render("results")),
+        AIMessage("It is done."),
+    ]
 
 
 def name_weight(rows: Sequence[Features]) -> tuple[float, dict[str, float]]:
@@ -136,16 +175,16 @@ def name_weight(rows: Sequence[Features]) -> tuple[float, dict[str, float]]:
     return best, {"model": share(1, 0), "cosine": share(0, 1), "both": share(1, best)}
 
 
-def fit(rows: Sequence[Features], with_odds: bool) -> Fit:
-    """Logistic regression on the cosine, and on the log-odds where asked."""
+def fit(rows: Sequence[Features], least: float) -> Fit:
+    """Logistic regression on the cosine and the log-odds between `least` and 0."""
     import numpy as np
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
     from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
     from sklearn.model_selection import StratifiedKFold, cross_val_predict  # type: ignore[import-untyped]
 
-    opinions = np.clip([row.odds or 0.0 for row in rows], LEAST_ODDS, MOST_ODDS)
+    opinions = np.clip([row.odds or 0.0 for row in rows], least, 0.0)
     x = np.array(
-        [[row.cosine, odd][: 1 + with_odds] for row, odd in zip(rows, opinions, strict=True)]
+        [[row.cosine, odd][: 1 + bool(least)] for row, odd in zip(rows, opinions, strict=True)]
     )
     y = np.array([row.fits for row in rows])
     model = LogisticRegression(C=1e3)  # two features at most: nothing to hold back
@@ -158,7 +197,7 @@ def fit(rows: Sequence[Features], with_odds: bool) -> Fit:
         Threshold(
             lost,
             float((scores[~y] < np.quantile(scores[y], lost)).mean()),
-            Judge(cosine, odds, bias=-float(np.quantile(plain[y], lost))),
+            Judge(cosine, odds, -float(np.quantile(plain[y], lost)), least),
         )
         for lost in LOST
     )
@@ -170,13 +209,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", help="a name or a path; without it, the cosine alone is fitted")
     parser.add_argument("--limit", type=int, help="only the first N rows (they are shuffled)")
     parser.add_argument("--out", type=Path, help="keep the features here, and go on from there")
+    parser.add_argument("--follow-ups", action="store_true", help="requests that come second")
     given = parser.parse_args(arguments)
     engine = parts.engine(given.model) if given.model else None
-    rows = list(_collect(cases()[: given.limit], engine, given.out))
+    wanted = cases(FOLLOW_UPS if given.follow_ups else ROWS)[: given.limit]
+    rows = list(_collect(wanted, engine, given.out))
     print(f"{len(rows)} rows, {sum(row.fits for row in rows)} of them fit")
-    _report("ALONE", fit(rows, with_odds=False))
+    _report("ALONE", fit(rows, 0.0))
     if engine is not None:
-        _report("JOINED", fit(rows, with_odds=True))
+        if given.follow_ups:
+            _report("LATER", fit(rows, LATER.least))
+        else:
+            _report("JOINED", fit(rows, JOINED.least))
         weight, shares = name_weight(rows)
         told = ", ".join(f"{who} {share:.1%}" for who, share in shares.items())
         print(f"NAME_WEIGHT = {weight:.1f}  # right tool: {told}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from agent.engines.scripted import ScriptedEngine, call, calls, say
+from agent import app
+from agent.engines.scripted import Line, ScriptedEngine, call, calls, say
 from agent.errors import EngineError
 from agent.offering import Offering
 from benchmarks import (
     bfcl,
+    everyday,
     fit_judge,
     llamacpp_speed,
     loop_overhead,
@@ -256,6 +259,59 @@ def test_a_row_names_the_tool_exactly_when_one_fits() -> None:
         assert (row["tool"] in [tool["name"] for tool in row["tools"]]) == row["fits"]
 
 
+def test_a_follow_up_names_tools_that_it_has() -> None:
+    for line in fit_judge.FOLLOW_UPS.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        names = [tool["name"] for tool in row["tools"]]
+        assert (row["tool"] in names) == row["fits"]
+        assert row["called"] is None or row["called"] in names
+
+
+def test_the_everyday_conversations_are_sound() -> None:
+    known = {tool.name for tool in app.built_in()}
+    talks = [json.loads(line) for line in everyday.HERE.read_text("utf-8").splitlines()]
+    assert len({talk["id"] for talk in talks}) == len(talks)
+    for turn in (turn for talk in talks for turn in talk["turns"]):
+        assert {name for names in turn["calls"] for name in names.split("|")} <= known
+        for patterns in (turn["answer"], *turn.get("writes", {}).values()):
+            assert all(map(re.compile, patterns))
+
+
+TALK = {
+    "files": {"todo.txt": "buy milk\n"},
+    "turns": [
+        {"say": "what is in todo.txt?", "calls": ["search_files|read_file"], "answer": ["milk"]},
+        {"say": "add tea", "calls": [], "answer": [], "writes": {"todo.txt": ["milk", "tea"]}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("replies", "faults"),
+    [
+        (
+            [call("read_file", path="todo.txt"), say("Milk."), say("No.")],
+            [[], ["todo.txt lacks tea"]],
+        ),
+        (
+            [say("Eggs."), call("append_to_file", path="todo.txt", text="tea"), say("Done.")],
+            [
+                ["did not call search_files|read_file", "the answer lacks milk"],
+                ["called append_to_file"],
+            ],
+        ),
+    ],
+)
+def test_an_everyday_turn_is_held_to_what_it_wants(
+    replies: list[Line], faults: list[list[str]]
+) -> None:
+    turns = list(everyday.converse(ScriptedEngine(*replies), Offering(None, 8), TALK))
+    assert [turn.faults for turn in turns] == faults
+    counted = everyday.table(list(zip([True, False], turns, strict=True)))
+    right = sum(not one for one in faults)
+    assert counted.splitlines()[-1].startswith(f"| all | 2 | {right / 2:.0%} |")
+
+
 def some_features(fits: bool, values: Sequence[float]) -> list[fit_judge.Features]:
     return [
         fit_judge.Features(row, "m", fits, value, -value, [value], [], 0 if fits else -1)
@@ -266,7 +322,7 @@ def some_features(fits: bool, values: Sequence[float]) -> list[fit_judge.Feature
 def test_a_threshold_loses_the_share_that_it_names() -> None:
     fitting = some_features(True, [0.3 + 0.005 * number for number in range(100)])
     unfit = some_features(False, [0.1 + 0.004 * number for number in range(100)])
-    found = fit_judge.fit([*fitting, *unfit], with_odds=False)
+    found = fit_judge.fit([*fitting, *unfit], least=0.0)
     assert 0.8 < found.auc < 1
     for threshold in found.thresholds:
         lost = sum(not threshold.judge.fits(one.cosine, None) for one in fitting)
@@ -276,8 +332,8 @@ def test_a_threshold_loses_the_share_that_it_names() -> None:
 def test_log_odds_are_weighed_where_asked() -> None:
     fitting = some_features(True, [0.3 + 0.005 * number for number in range(40)])
     unfit = some_features(False, [0.1 + 0.004 * number for number in range(40)])
-    with_odds = fit_judge.fit([*fitting, *unfit], with_odds=True).thresholds[0].judge
-    alone = fit_judge.fit([*fitting, *unfit], with_odds=False).thresholds[0].judge
+    with_odds = fit_judge.fit([*fitting, *unfit], least=-2.0).thresholds[0].judge
+    alone = fit_judge.fit([*fitting, *unfit], least=0.0).thresholds[0].judge
     assert with_odds.odds != 0.0
     assert alone.odds == 0.0
 

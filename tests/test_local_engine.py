@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from agent import app, grammar
 from agent.engines.base import Choice, Engine, Sampling
 from agent.engines.llamacpp import LlamaModel
-from agent.engines.local import LocalEngine
+from agent.engines.local import LocalEngine, _circles
 from agent.errors import WindowFull
 from agent.prompts import render
 from tests.speaker import Speaker
@@ -114,12 +114,38 @@ def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:
 
 
 def test_a_call_that_goes_round_in_circles_becomes_an_answer(small: LocalEngine) -> None:
-    endless = {"type": "object", "properties": {"x": {"const": "ab" * 300}}, "required": ["x"]}
+    endless = {
+        "type": "object",
+        "properties": {"x": {"const": "round " * 300}},
+        "required": ["x"],
+    }
     loop = ToolSpec("loop", "Go round.", {**endless, "additionalProperties": False})
     limit = Sampling(max_tokens=1000, stop=("\n",))
     _, message = reply(small, talk("Go round!"), [loop], limit, Choice("call"))
     assert message.tool_calls == []
     assert message.text
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_round"),
+    [
+        ("Tin is bright.\nTin is light.\nTin is what we make things of.\n" * 40, True),
+        ("0" * 2048, True),
+        (
+            "".join(
+                f"Tin is a sign of {what}, and we can live in {what} with each other.\n"
+                for what in ("hope", "love", "peace", "joy", "success", "failure", "harmony")
+            )
+            * 12,
+            True,
+        ),
+        ("ab" * 256, False),  # too short to tell
+        ("\n".join(f"2026-10-{day:02}, rent, {day * 7919 % 97}.50" for day in range(99)), False),
+        (", ".join(map(str, range(500))), False),
+    ],
+)
+def test_circles_are_told_from_tables_and_lists(text: str, goes_round: bool) -> None:
+    assert _circles(text) is goes_round
 
 
 def test_text_mode_gives_text_with_tools_in_the_prompt(chooser: LocalEngine) -> None:

@@ -19,8 +19,10 @@ from agent.engines.scripted import ScriptedEngine, call, say
 from agent.events import ToolStarted, TurnEnded
 from agent.loop import Agent
 from agent.memory.sessions import Session
-from agent.offering import OFFERED, Offering
-from tools.base import ToolSpec, spec, tool
+from agent.offering import OFFERED, Offering, _names_one
+from agent.prompts import render
+from tools.base import ToolSpec, spec, tool, tools_of
+from tools.files import Files
 
 SPECS = [one for one in map(spec, app.built_in()) if one is not None]
 
@@ -111,6 +113,65 @@ def test_a_request_that_was_served_wants_no_other_call(embedder: SentenceEmbedde
     assert found.mode == "free"
 
 
+def test_a_call_that_fits_no_part_serves_the_part_that_no_tool_fits(
+    embedder: SentenceEmbedder,
+) -> None:
+    request_ = "Be so kind as to find it out for me, then save the result to fee.txt"
+    found = choice(embedder, request_, ("calculate", "1615"))
+    assert (found.mode, best(found)) == ("call", "write_file")
+
+
+class Reluctant(ScriptedEngine):
+    """Would rather answer in words."""
+
+    def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float:
+        return -9.0
+
+
+@pytest.mark.parametrize(
+    ("request_", "mode"),
+    [
+        ("How much flour do I need? My recipe is in Pancakes.md.", "call"),
+        ("How much flour do I need? My recipe is in waffles.md.", "text"),
+        ("How much flour do I need for pancakes?", "text"),
+    ],
+)
+def test_a_request_that_names_a_file_that_is_there_wants_a_tool(
+    embedder: SentenceEmbedder, tmp_path: Path, request_: str, mode: str
+) -> None:
+    (tmp_path / "pancakes.md").write_text("220 g flour")
+    specs = [one for one in map(spec, tools_of(Files(tmp_path))) if one is not None]
+    found = Offering(embedder, 8).offer(Reluctant(), asked(request_), specs, ())[1]
+    assert found.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Look at notes.md.", True),
+        ("is NOTES.MD old?", True),
+        ("see 'notes.md'", True),
+        ("look at notes.mdx", False),
+        ("look at my-notes.md", False),
+        ("look at my notes", False),
+    ],
+)
+def test_a_name_counts_as_whole_words(text: str, named: bool) -> None:
+    assert _names_one(text, ["todo.txt", "notes.md"]) is named
+
+
+def test_after_the_first_request_a_reluctant_model_is_less_believed(
+    embedder: SentenceEmbedder,
+) -> None:
+    first = asked("save 'hello' to greeting.txt")
+    later = [*first, AIMessage("Done."), HumanMessage("and divided by 3?")]
+    offering = Offering(embedder, 8)
+    assert offering.offer(Reluctant(), asked("and divided by 3?"), SPECS, ())[1].mode == "text"
+    assert offering.offer(Reluctant(), later, SPECS, ())[1].mode == "call"
+    later[-1] = HumanMessage("who invented paper?")
+    assert offering.offer(Reluctant(), later, SPECS, ())[1].mode == "text"
+
+
 def test_without_an_embedder_the_model_decides_alone() -> None:
     specs, found = Offering(None, 8).offer(ScriptedEngine(), asked("2 + 2?"), SPECS, ())
     assert (list(specs), found) == (SPECS, Choice("free"))
@@ -163,4 +224,24 @@ def test_a_model_made_to_call_that_only_repeats_itself_answers_instead(tmp_path:
     assert (end.answer, end.reason) == ("done", "answered")
     assert sum(isinstance(event, ToolStarted) for event in events) == 1
     assert [seen.choice.mode for seen in engine.seen] == ["call", "call", "text"]
+    session.close()
+
+
+class Content(ScriptedEngine):
+    """Once a function has answered, it would go on in words."""
+
+    def wants_call(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> bool:
+        return False
+
+
+def test_beside_tools_an_answer_is_asked_for_in_words(tmp_path: Path) -> None:
+    engine = Content(say("Hello!"), call("count", upto=3), say("It is up to 3."))
+    session = Session.create(tmp_path / "s.db")
+    agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
+    for request in ("good day", "count to 3"):
+        *_, end = agent.send(request)
+        assert isinstance(end, TurnEnded)
+        assert end.reason == "answered"
+    said = [str(message.text) for message in session.messages if message.type != "ai"]
+    assert said == ["good day", render("answer"), "count to 3", "up to 3", render("results")]
     session.close()

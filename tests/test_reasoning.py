@@ -104,7 +104,10 @@ def test_a_call_after_a_thought_is_a_call() -> None:
 
 
 @pytest.mark.parametrize("template", [CHATML, OPENS], ids=["the model opens", "template opens"])
-def test_a_model_that_thinks_first_gives_no_odds_that_a_tool_fits(template: str) -> None:
+def test_of_a_model_that_thinks_first_nobody_knows_whether_it_will_call(template: str) -> None:
     engine = LocalEngine("thinker", Speaker(THOUGHT + "Four.", template=template))
     assert engine.fits(ASKED, [CLOCK]) is None
+    assert engine.wants_call(ASKED, [CLOCK]) is None
     assert LocalEngine("plain", Speaker("Four.")).fits(ASKED, [CLOCK]) is not None
+    assert LocalEngine("plain", Speaker("Four.")).wants_call(ASKED, [CLOCK]) is False
+    assert LocalEngine("plain", Speaker("<tool_call>")).wants_call(ASKED, [CLOCK]) is True

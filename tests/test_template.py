@@ -104,5 +104,7 @@ def test_a_template_without_a_system_role_gets_it_in_front_of_the_request() -> N
     assert rendered(source, SystemMessage("Be kind."), HumanMessage("x"), AIMessage("y")) == (
         "[user:Be kind.\n\nx][assistant:y]"
     )
+    asked = [HumanMessage("x"), SystemMessage("Be short.")]
+    assert rendered(source, *asked, AIMessage("y")) == "[user:x\n\nBe short.][assistant:y]"
     with pytest.raises(EngineError, match="no system"):
         rendered(source + "{{ raise_exception('no user') }}", SystemMessage("s"), HumanMessage("x"))

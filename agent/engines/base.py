@@ -90,6 +90,13 @@ class Engine(Protocol):
         """
         ...
 
+    def wants_call(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> bool | None:
+        """Whether the reply would begin as a call, in the form that the model was trained on.
+
+        None: this engine cannot tell.
+        """
+        ...
+
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """Tokens of the prompt that `reply` would send."""
         ...

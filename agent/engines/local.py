@@ -11,6 +11,7 @@ import json
 import math
 import secrets
 import threading
+import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
-CIRCLES = 512
-"""Characters that only repeat the same few: no call means that."""
+CIRCLES = (1024, 4096)
+"""Characters at the end of a call that are looked at, whether they say anything new: few to notice
+a small circle soon, many to notice a large one at all."""
+CIRCLES_RATIO = 8
+"""How many times smaller zlib makes them when they do not. Prose becomes 2 times smaller, a table
+of numbers 4 times."""
 Finish = Literal["stop", "length", "interrupted"]
 
 
@@ -184,24 +189,35 @@ class LocalEngine:
         It costs no token that the reply does not need, and separates better than asking the model
         (`benchmarks/README.md`). None for a model that thinks first: its replies all begin alike.
         """
-        rendered = self._template.render(messages, tools)
-        ids = self._transcript.encode(rendered)
-        self._refuse_overflow(len(ids))
-        self._stopped.clear()
+        draft = self._begun(messages, tools)
         try:
-            if self._thinks(_Draft(rendered, ids)):
+            if self._thinks(draft):
                 return None
-            begun = sum(map(math.exp, self._odds(ids, self._openers)))
+            begun = sum(map(math.exp, self._odds(draft.ids, self._openers)))
         except Stopped:
             return None
         share = min(max(begun, 1e-6), 1 - 1e-6)
         return math.log(share / (1 - share))
 
+    def wants_call(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> bool | None:
+        """None for a model that thinks first."""
+        draft = self._begun(messages, tools)
+        try:
+            return None if self._thinks(draft) else self._opens_call(draft)
+        except Stopped:
+            return None
+
+    def _begun(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> _Draft:
+        """The prompt of a question to the model that is no reply."""
+        rendered = self._template.render(messages, tools)
+        draft = _Draft(rendered, self._transcript.encode(rendered))
+        self._refuse_overflow(len(draft.ids))
+        self._stopped.clear()
+        return draft
+
     def opinions(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> list[float]:
         """Log-probability of each tool given that one of them is called, in nats."""
-        ids = self._transcript.encode(self._template.render(messages, tools))
-        self._refuse_overflow(len(ids))
-        return self._opinions(ids, tools)
+        return self._opinions(self._begun(messages, tools).ids, tools)
 
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         return len(self._transcript.encode(self._template.render(messages, tools)))
@@ -287,8 +303,9 @@ class LocalEngine:
         return self._model.logprobs(ids, tokens)
 
     def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
-        if choice.mode != "free":
-            return choice.mode == "call"
+        return self._opens_call(draft) if choice.mode == "free" else choice.mode == "call"
+
+    def _opens_call(self, draft: _Draft) -> bool:
         token = self._model.encode(self._form.open)[0]
         return self._odds(draft.ids, [token])[0] > math.log(0.5)
 
@@ -309,6 +326,10 @@ class LocalEngine:
                 answer, held = answer[:at], 0
                 stream.close()
                 stream.finish = "stop"
+                break
+            if _circles(answer):
+                stream.close()
+                stream.finish = "length"
                 break
             if len(answer) - held > given:
                 yield TextDelta(answer[given : len(answer) - held])
@@ -440,10 +461,11 @@ class LocalEngine:
 
 def _circles(written: str) -> bool:
     """Whether the end only repeats itself; a weak model then goes on until its tokens are spent."""
-    end = written[-CIRCLES:]
-    return len(end) == CIRCLES and any(
-        end[period:] == end[:-period] for period in range(1, CIRCLES // 8)
-    )
+    for length in CIRCLES:
+        end = written[-length:].encode()
+        if len(end) >= length and len(zlib.compress(end)) * CIRCLES_RATIO < len(end):
+            return True
+    return False
 
 
 class _Draft:

@@ -97,6 +97,9 @@ class OpenAIEngine:
     def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float | None:
         return None
 
+    def wants_call(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> bool | None:
+        return None
+
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         """An estimate from the number of characters: the protocol cannot ask for it."""
         from langchain_core.messages.utils import count_tokens_approximately

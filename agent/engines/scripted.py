@@ -145,6 +145,9 @@ class ScriptedEngine:
     def fits(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> float | None:
         return None
 
+    def wants_call(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> bool | None:
+        return None
+
     def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
         return sum(len(str(message.text).split()) for message in messages)
 

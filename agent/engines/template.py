@@ -143,17 +143,21 @@ def _with_tools(turns: list[dict[str, str]], block: str) -> list[dict[str, str]]
 
 
 def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Each system text before the next message of the user, for templates that know no system."""
+    """For templates that know no system, or none behind the first turn: each system text stands
+    in the user's or tool's turn before it, else in the user's next."""
     merged: list[dict[str, str]] = []
     waiting = ""
     for turn in turns:
-        if turn["role"] == "system":
-            waiting += turn["content"] + "\n\n"
-        elif turn["role"] == "user" and waiting:
-            merged.append({**turn, "content": waiting + turn["content"]})
-            waiting = ""
-        else:
+        before = merged[-1] if merged else {"role": ""}
+        if turn["role"] != "system":
+            if waiting and turn["role"] == "user":
+                turn = {**turn, "content": waiting + turn["content"]}
+                waiting = ""
             merged.append(turn)
+        elif before["role"] in ("user", "tool"):
+            merged[-1] = {**before, "content": f"{before['content']}\n\n{turn['content']}"}
+        else:
+            waiting += turn["content"] + "\n\n"
     return [*merged, {"role": "user", "content": waiting.rstrip()}] if waiting else merged
 
 

@@ -186,6 +186,25 @@ def test_chat_in_a_terminal_calls_a_tool_answers_and_leaves(script: Path, state:
     assert "what is it?" in tinsmith("sessions").stdout
 
 
+def test_a_conversation_that_goes_on_begins_with_what_was_said_last(tmp_path: Path) -> None:
+    model = scripted(tmp_path, {"say": "An otter."})
+    assert tinsmith("ask", *model, "which animal is it?").returncode == 0
+    child = terminal("chat", *model, "--resume")
+    child.expect("> which animal is it?")
+    child.expect("An otter.")
+    child.send("/new\r")
+    child.expect("--resume 1")
+    child.expect(r"\[\?2004h")  # the prompt is there again
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
+
+
+def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> None:
+    write = {"call": "write_file", "arguments": {"path": "x", "text": "y"}}
+    done = tinsmith("ask", *scripted(tmp_path, write, {"say": "No."}), "write y to x")
+    assert "allow it with --approve write_file" in done.stderr
+
+
 def test_chat_in_a_pipe_has_no_prompt_and_no_colours(script: Path) -> None:
     done = tinsmith("chat", "--engine", "scripted", "--script", str(script), stdin="what is it?\n")
     assert done.returncode == 0

@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
     from agent import app
-    from agent.approval import allow
+    from agent.approval import Approval, allow
     from agent.memory.sessions import Session
     from agent.settings import home
 
@@ -80,15 +80,26 @@ def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
                 raise UnknownName("tool", name, box.tools, "It was given to --approve.")
         for problem in box.problems:
             _say(f"tinsmith: {problem}")
+        allowed = allow(approved)
+        refused: dict[str, None] = {}
+
+        def approve(name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
+            verdict = allowed(name, arguments, preview)
+            if not verdict.allowed:
+                refused[name] = None
+            return verdict
+
         session = Session.create(home() / "sessions.db")
         at_end.callback(session.close)
         with waiting(f"loading {app.called(settings)}") as wait:
-            agent = app.build(settings, session, box, allow(approved), wait.tell)
+            agent = app.build(settings, session, box, approve, wait.tell)
         at_end.callback(agent.engine.close)
         envelope.update(model=agent.engine.name, session=session.id)
         # half a character, as of a file's name, is one that no model can read
         events = agent.send(question.encode("utf-8", "replace").decode())
         _draw(events, envelope, None if args.json else out)
+        for name in refused:
+            _say(f"tinsmith: {name} was not run, it asks first; allow it with --approve {name}")
     reason = str(envelope["reason"])
     if reason not in ("answered", "failed"):
         _say(f"tinsmith: the turn ended early: {reason}")

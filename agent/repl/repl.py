@@ -21,7 +21,7 @@ from agent.errors import ModelError, TinsmithError, UsageError
 from agent.memory.sessions import Session
 from agent.repl import prompt
 from agent.repl.loading import Loading, Say
-from agent.repl.screen import Screen
+from agent.repl.screen import Screen, one_line
 from agent.settings import Settings, home
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def chat(args: argparse.Namespace) -> int:
     else:
         session = Session.open(path, args.resume or None)
     folder = app.project_tools()
-    question = f"Use the tools in {folder}? They run as you. [y/N] "
+    files = ", ".join(sorted(file.name for file in folder.glob("*.py")))
+    question = f"Use the tools in {folder} ({one_line(files)})? They run as you. [y/N] "
     if with_terminal and app.asks_for_trust(folder) and _answer(question) in ("y", "yes"):
         app.trust(folder)
     repl = Repl(settings, session, args.tools, with_terminal)
@@ -88,6 +89,7 @@ class Repl:
     def run(self) -> int:
         if self._prompt is not None:
             print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
+            self._screen.recall(self._session.messages)
         if self._prompt is None or prompt.is_dumb_terminal():  # which never tells that it has drawn
             self._loading.start()
         else:
@@ -308,6 +310,9 @@ class Repl:
         if not self._loading.is_loaded:
             self._loaded()  # it was given the session that is to be closed
         self._session.close()
+        self._screen.dim(
+            f"a new one; back to the last with: tinsmith chat --resume {self._session.id}"
+        )
         self._session = session
 
     def quit(self, rest: str) -> None:

@@ -7,13 +7,14 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded, Usage
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
     from rich.text import Text
@@ -93,6 +94,16 @@ class Screen:
             self.ended = event.reason
             reason = "" if event.reason == "answered" else f"({event.reason}) "
             self.dim(reason + _cost(event.usage))
+
+    def recall(self, messages: Sequence[BaseMessage]) -> None:
+        """The last request and what was answered, of a conversation that goes on."""
+        asked = [at for at, message in enumerate(messages) if message.type == "human"]
+        if not asked:
+            return
+        for message in messages[asked[-1] :]:
+            text = clean(str(message.text)).strip()
+            if text and message.type in ("human", "ai"):
+                self.dim(f"> {text}" if message.type == "human" else text)
 
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)

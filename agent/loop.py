@@ -25,7 +25,7 @@ from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TurnEnded, Usage
-from agent.grounding import without_invented_options
+from agent.grounding import request_of, without_invented_options
 from agent.offering import Offering
 from agent.prompts import render
 
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 SAME_RESULT_LIMIT = 3
 """The same call with the same result this often earns a nudge; once more ends the turn."""
+
+SAID_AGAIN = 400
+"""Characters of a request that is said again behind the results of several calls."""
 
 MORE_ROOM = 4
 """A call that was cut off is asked for again with so many times the tokens."""
@@ -155,7 +158,7 @@ class Agent:
     def _leave_out(self, name: str, why: str) -> None:
         if self._faulty.get(name) != why:
             self._faulty[name] = why
-            self._untold.append(f"tool {name!r} is left out, its choices fail: {why}")
+            self._untold.append(f"tool {name!r} is left out: {why}")
 
     def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
         while True:
@@ -196,7 +199,7 @@ class Agent:
         sampling = self._sampling
         while True:
             if specs and choice.mode == "text":
-                self._ask_for_words()
+                self._ask_for_words(turn)
             turn.partial = ""
             reply = self.engine.reply(self._prompt(), specs, sampling, choice)
             message: AIMessage
@@ -230,13 +233,17 @@ class Agent:
         self.session.append(message, self.engine.usage)
         return message
 
-    def _ask_for_words(self) -> None:
+    def _ask_for_words(self, turn: _Turn) -> None:
         """A small model that has been told of functions writes calls in its answers otherwise."""
         from langchain_core.messages import SystemMessage
 
         last = self.session.messages[-1].type
-        if last != "system":
-            self.session.append(SystemMessage(render("results" if last == "tool" else "answer")))
+        if last == "tool":
+            request = request_of(self.session.messages) if len(turn.called) > 1 else ""
+            short = request if len(request) <= SAID_AGAIN else ""
+            self.session.append(SystemMessage(render("results", request=short)))
+        elif last != "system":
+            self.session.append(SystemMessage(render("answer")))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]

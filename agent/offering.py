@@ -259,7 +259,7 @@ def _names_one(text: str, subjects: Sequence[str]) -> bool:
     """Whether one of `subjects` stands in `text` as whole words."""
     folded = text.casefold()
     there = (subject.casefold() for subject in subjects if subject.casefold() in folded)
-    return any(re.search(rf"(?<![\w.-]){re.escape(one)}(?![\w-])", folded) for one in there)
+    return any(re.search(rf"(?<![\w./-]){re.escape(one)}(?!\w|[-.]\w)", folded) for one in there)
 
 
 def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:

@@ -82,7 +82,7 @@ def converse(engine: Engine, offering: Offering, talk: Mapping[str, Any]) -> Ite
 def _turn(agent: Agent, folder: Path, wanted: Mapping[str, Any]) -> Turn:
     called: list[str] = []
     log: list[str] = []
-    answer = ""
+    answer, reason = "", "failed"
     with closing(agent.send(wanted["say"])) as events:
         for event in events:
             if isinstance(event, ToolStarted):
@@ -93,8 +93,9 @@ def _turn(agent: Agent, folder: Path, wanted: Mapping[str, Any]) -> Turn:
             elif isinstance(event, Notice):
                 log.append(f"notice: {event.text}")
             elif isinstance(event, TurnEnded):
-                answer = event.answer
-    return Turn(called, log, answer, list(_faults(wanted, called, answer, folder)))
+                answer, reason = event.answer, event.reason
+    faults = [] if reason == "answered" else [f"ended by {reason}"]
+    return Turn(called, log, answer, [*faults, *_faults(wanted, called, answer, folder)])
 
 
 def _faults(

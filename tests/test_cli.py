@@ -200,7 +200,7 @@ def test_a_conversation_that_goes_on_begins_with_what_was_said_last(tmp_path: Pa
 
 
 def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> None:
-    write = {"call": "write_file", "arguments": {"path": "x", "text": "y"}}
+    write: dict[str, object] = {"call": "write_file", "arguments": {"path": "x", "text": "y"}}
     done = tinsmith("ask", *scripted(tmp_path, write, {"say": "No."}), "write y to x")
     assert "allow it with --approve write_file" in done.stderr
 
@@ -363,7 +363,7 @@ def test_ctrl_d_at_the_question_of_trust_means_no(
     (work / "tools").mkdir(parents=True)
     (work / "tools" / "mine.py").write_text("")
     child = terminal("chat", "--engine", "scripted", "--script", str(script), cwd=work)
-    child.expect("Use the tools in")
+    child.expect(r"Use the tools in .*\(mine\.py\)")
     child.sendcontrol("d")
     child.expect("Ctrl-D leaves")
     assert not (state / "trusted").exists()

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tools.base import ToolError, invoke, preview, tools_of
+from tools.base import ToolError, invoke, preview, spec, tools_of
 from tools.files import Files
 
 
@@ -70,7 +71,7 @@ def test_writing_keeps_the_mode_and_leaves_no_other_file(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("a", "a\nnew\n"), ("a\r\n", "a\r\nnew\n"), ("", "new\n")]
+    ("before", "after"), [("a", "a\nnew\n"), ("a\r\nb", "a\r\nb\r\nnew\r\n"), ("", "new\n")]
 )
 def test_what_is_added_stands_on_lines_of_its_own(root: Path, before: str, after: str) -> None:
     (root / "list.txt").write_bytes(before.encode())
@@ -78,11 +79,56 @@ def test_what_is_added_stands_on_lines_of_its_own(root: Path, before: str, after
     assert (root / "list.txt").read_bytes() == after.encode()
 
 
-def test_a_file_in_another_encoding_is_not_added_to(root: Path) -> None:
+@pytest.mark.parametrize("act", [invoke, preview])
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"path": "old.txt", "text": "new"}, "not UTF-8"),
+        ({"path": "note.txt", "text": "new"}, r"did you mean notes\.txt"),
+        ({"path": ".", "text": "new"}, "is a folder"),
+        ({"path": "notes.txt", "text": ""}, "nothing to add"),
+    ],
+)
+def test_what_cannot_be_added_is_said_before_the_user_is_asked(
+    root: Path, act: Callable[..., str], arguments: dict[str, str], why: str
+) -> None:
     (root / "old.txt").write_bytes("Grün".encode("latin-1"))
-    with pytest.raises(ToolError, match="not UTF-8"):
-        run(root, "append_to_file", path="old.txt", text="new")
+    tool = next(one for one in tools_of(Files(root)) if one.name == "append_to_file")
+    with pytest.raises(ToolError, match=why):
+        act(tool, arguments)
     assert (root / "old.txt").read_bytes() == "Grün".encode("latin-1")
+    assert not (root / "note.txt").exists()
+
+
+def test_what_is_added_is_shown_as_a_difference(root: Path) -> None:
+    tool = next(one for one in tools_of(Files(root)) if one.name == "append_to_file")
+    shown = preview(tool, {"path": "notes.txt", "text": "four"}).splitlines()
+    assert [line for line in shown if line.startswith(("+", "-"))][2:] == ["+four"]
+
+
+def test_adding_keeps_the_file_for_those_who_know_it_by_another_name(root: Path) -> None:
+    os.link(root / "notes.txt", root / "other.txt")
+    run(root, "append_to_file", path="notes.txt", text="four")
+    assert (root / "other.txt").read_text().endswith("three\nfour\n")
+
+
+@pytest.mark.parametrize("name", ["write_file", "append_to_file"])
+@pytest.mark.parametrize(("path", "text"), [("notes.txt", "\ud83d"), ("n" * 300, "x")])
+def test_what_no_file_can_hold_is_an_error_that_the_model_hears(
+    root: Path, name: str, path: str, text: str
+) -> None:
+    with pytest.raises(ToolError):
+        run(root, name, path=path, text=text)
+    assert (root / "notes.txt").read_text() == "one\ntwo Berlin\nthree\n"
+
+
+def test_a_request_is_recognised_by_the_names_of_files_with_an_ending(root: Path) -> None:
+    (root / "make").write_text("x")
+    (root / "sub" / ".hidden").mkdir(parents=True)
+    (root / "sub" / "plan.md").write_text("x")
+    (root / "sub" / ".hidden" / "key.txt").write_text("x")
+    read = next(one for one in map(spec, tools_of(Files(root))) if one and one.name == "read_file")
+    assert read.subjects == ("notes.txt", "plan.md")
 
 
 def test_the_preview_of_a_write_is_a_diff(root: Path) -> None:

@@ -116,36 +116,49 @@ def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:
 def test_a_call_that_goes_round_in_circles_becomes_an_answer(small: LocalEngine) -> None:
     endless = {
         "type": "object",
-        "properties": {"x": {"const": "round " * 300}},
+        "properties": {"x": {"type": "string", "pattern": "^(round ){600}$"}},
         "required": ["x"],
     }
     loop = ToolSpec("loop", "Go round.", {**endless, "additionalProperties": False})
-    limit = Sampling(max_tokens=1000, stop=("\n",))
+    limit = Sampling(max_tokens=1500, stop=("\n",))
     _, message = reply(small, talk("Go round!"), [loop], limit, Choice("call"))
     assert message.tool_calls == []
     assert message.text
 
 
+VERSE = "".join(
+    f"Tin is a sign of {what}, and we can live in {what} with each other.\n"
+    for what in ("hope", "love", "peace", "joy", "success", "failure", "harmony")
+)
+
+
 @pytest.mark.parametrize(
     ("text", "goes_round"),
     [
-        ("Tin is bright.\nTin is light.\nTin is what we make things of.\n" * 40, True),
-        ("0" * 2048, True),
+        (f"Once there was this: {VERSE * 12}", True),
+        (VERSE * 4, False),  # too short to tell
+        (f"{VERSE * 4}The end.\n{VERSE * 4}", False),
+        ("0" * 4096, True),
+        ("0" * 512, False),
         (
-            "".join(
-                f"Tin is a sign of {what}, and we can live in {what} with each other.\n"
-                for what in ("hope", "love", "peace", "joy", "success", "failure", "harmony")
-            )
-            * 12,
-            True,
+            "\n".join(f"- [ ] day {day}: walk, read, sleep before eleven" for day in range(99)),
+            False,
         ),
-        ("ab" * 256, False),  # too short to tell
-        ("\n".join(f"2026-10-{day:02}, rent, {day * 7919 % 97}.50" for day in range(99)), False),
-        (", ".join(map(str, range(500))), False),
+        ("\n".join(f"I will not talk in class. ({line})" for line in range(200)), False),
+        ("\n".join(f"INSERT INTO t VALUES ({row}, 'a', NULL);" for row in range(200)), False),
+        (", ".join(map(str, range(2000))), False),
+        ("", False),
     ],
 )
 def test_circles_are_told_from_tables_and_lists(text: str, goes_round: bool) -> None:
     assert _circles(text) is goes_round
+
+
+def test_an_answer_that_goes_round_in_circles_ends() -> None:
+    engine = LocalEngine("speaker", Speaker(f"Look: {VERSE * 30}"))
+    _, message = reply(engine, talk("Tell me of tin."), [])
+    assert message.response_metadata["finish"] == "length"
+    assert len(str(message.text)) < len(VERSE) * 10
 
 
 def test_text_mode_gives_text_with_tools_in_the_prompt(chooser: LocalEngine) -> None:

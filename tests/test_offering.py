@@ -154,6 +154,8 @@ def test_a_request_that_names_a_file_that_is_there_wants_a_tool(
         ("look at notes.mdx", False),
         ("look at my-notes.md", False),
         ("look at my notes", False),
+        ("look at notes.md.bak", False),
+        ("look at other/notes.md", False),
     ],
 )
 def test_a_name_counts_as_whole_words(text: str, named: bool) -> None:
@@ -243,5 +245,22 @@ def test_beside_tools_an_answer_is_asked_for_in_words(tmp_path: Path) -> None:
         assert isinstance(end, TurnEnded)
         assert end.reason == "answered"
     said = [str(message.text) for message in session.messages if message.type != "ai"]
-    assert said == ["good day", render("answer"), "count to 3", "up to 3", render("results")]
+    assert said == [
+        "good day",
+        render("answer"),
+        "count to 3",
+        "up to 3",
+        render("results", request=""),
+    ]
+    session.close()
+
+
+def test_a_request_that_took_several_calls_is_said_again(tmp_path: Path) -> None:
+    request_ = "count to 3 and tell me how the count went"
+    engine = Content(call("count", upto=3), call("count", upto=4), say("Up to 3, then 4."))
+    session = Session.create(tmp_path / "s.db")
+    agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
+    list(agent.send(request_))
+    assert str(session.messages[-2].text) == render("results", request=request_)
+    assert str(session.messages[-2].text).endswith(request_)
     session.close()

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from agent.engines.base import Choice, Sampling
 from agent.engines.openai import OpenAIEngine
@@ -168,6 +168,18 @@ def test_reasoning_is_not_sent_back(server: Server) -> None:
     for _ in engine.reply([HumanMessage("a"), message, HumanMessage("b")]):
         pass
     assert "secret" not in json.dumps(server.asked[1])
+
+
+def test_no_system_stands_behind_the_first_turn(server: Server) -> None:
+    server.answers = [stream({"content": "Four."})]
+    call: dict[str, Any] = {"name": "add", "args": {"a": 2, "b": 2}, "id": "1"}
+    called = [AIMessage("", tool_calls=[call]), ToolMessage("4", tool_call_id="1")]
+    asked = [SystemMessage("Be kind."), HumanMessage("2 + 2?"), *called, SystemMessage("Be short.")]
+    for _ in OpenAIEngine(server.url).reply(asked):
+        pass
+    sent = [(turn["role"], turn["content"]) for turn in server.asked[0]["messages"]]
+    assert [role for role, _ in sent] == ["system", "user", "assistant", "tool"]
+    assert sent[-1][1] == "4\n\nBe short."
 
 
 def test_a_busy_server_is_asked_again(server: Server) -> None:

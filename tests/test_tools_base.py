@@ -192,3 +192,22 @@ def test_a_parameter_that_langchain_keeps_for_itself_is_refused() -> None:
 
     with pytest.raises(ToolMistake, match="'args'"):
         tool(run)
+
+
+@pytest.mark.parametrize("given", ["notes", ["Ada", ""], [Path("x")], 3])
+def test_subjects_that_are_no_names_are_refused_by_value(given: object) -> None:
+    with pytest.raises(ToolMistake, match="subjects gives"):
+
+        @tool(subjects=lambda: given)  # type: ignore[arg-type, return-value]
+        def look(what: str) -> str:
+            """Look at it."""
+            return what
+
+
+def test_subjects_are_a_function() -> None:
+    with pytest.raises(ToolMistake, match="must be a function"):
+
+        @tool(subjects=["Ada"])  # type: ignore[call-overload, untyped-decorator]
+        def look(what: str) -> str:
+            """Look at it."""
+            return what

@@ -20,7 +20,7 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -143,10 +143,21 @@ def spec(tool: BaseTool) -> ToolSpec | None:
             return None
         _restrict(parameters["properties"][parameter], live)
     examples = tuple(getattr(tool, "examples", ()))
-    subjects = getattr(tool, "subjects", None)
     description = tool.description.split("\n\nArgs:")[0].strip()
-    there = tuple(subjects()) if subjects else ()
-    return ToolSpec(tool.name, description, parameters, examples, there)
+    return ToolSpec(tool.name, description, parameters, examples, _subjects(tool))
+
+
+def _subjects(tool: BaseTool) -> tuple[str, ...]:
+    given = getattr(tool, "subjects", None)
+    if given is None:
+        return ()
+    names = given()
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ToolMistake(f"tool {tool.name!r}: subjects gives {names!r}, not a list of names")
+    there = tuple(names)
+    if wrong := [name for name in there if not isinstance(name, str) or not name.strip()]:
+        raise ToolMistake(f"tool {tool.name!r}: subjects gives {wrong[0]!r}, which is no name")
+    return there
 
 
 def _restrict(place: dict[str, Any], live: Sequence[str]) -> None:
@@ -225,7 +236,9 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
         key: options[key] for key in ("approval", "timeout") if options.get(key)
     }
     for key in ("preview", "subjects"):
-        if given := options.get(key):
+        if (given := options.get(key)) is not None:
+            if not callable(given):
+                raise ToolMistake(f"tool {name!r}: {key} is {given!r}, and must be a function")
             extra[key] = _bound(given, function)
     choices = {
         key: _bound(values, function) for key, values in (options.get("choices") or {}).items()

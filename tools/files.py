@@ -22,7 +22,9 @@ MOST_HITS = 50
 LONGEST_LINE = 300
 """Characters of a found line that are shown."""
 MOST_NAMED = 1000
-"""Files by whose names a request is recognised; a walk through all of a large tree takes long."""
+MOST_FOLDERS = 200
+"""Files by whose names a request is recognised, and folders that are looked through for them: it is
+done at every step, and a walk through all of a large tree takes long."""
 LARGEST = 2_000_000
 """Bytes of a file that is searched."""
 SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
@@ -30,8 +32,11 @@ SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
 
 
 def _names(self: Files) -> list[str]:
-    """Of the files in the working folder."""
-    return [path.name for path in islice(self._files("*"), MOST_NAMED)]
+    """Of the files here. One without an ending is an ordinary word, which says nothing."""
+    found: list[str] = []
+    for _, files in islice(self._folders(), MOST_FOLDERS):
+        found += [name for name in files if "." in name.strip(".")]
+    return found[:MOST_NAMED]
 
 
 def _show_write(self: Files, path: str, text: str) -> str:
@@ -40,14 +45,8 @@ def _show_write(self: Files, path: str, text: str) -> str:
 
 
 def _show_append(self: Files, path: str, text: str) -> str:
-    old = self._there(path)
-    return _difference(path, old, _joined(old, text))
-
-
-def _joined(old: str, new: str) -> str:
-    """`new` on lines of its own behind `old`."""
-    parted = old + ("\n" if old and not old.endswith("\n") else "") + new
-    return parted if parted.endswith("\n") else parted + "\n"
+    old, new = self._added(path, text)
+    return _difference(path, old, old + new)
 
 
 def _lines(text: str) -> str:
@@ -193,11 +192,15 @@ class Files:
             text: the whole new content
         """
         place = self.inside(path)
-        if place.is_dir():
-            raise ToolError(f"{path} is a folder")
-        if place.exists() and not place.is_file():
-            raise ToolError(f"{path} is not an ordinary file")
-        self._write(place, path, text)
+        try:
+            if place.is_dir():
+                raise ToolError(f"{path} is a folder")
+            if place.exists() and not place.is_file():
+                raise ToolError(f"{path} is not an ordinary file")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _replace(place, text)
+        except (OSError, UnicodeEncodeError) as error:
+            raise ToolError(f"cannot write {path}: {error}") from error
         return f"wrote {_lines(text)} to {path}"
 
     @tool(
@@ -219,20 +222,30 @@ class Files:
             path: relative to the working folder
             text: only what is new
         """
-        place = self.inside(path)
+        _, new = self._added(path, text)
         try:
-            before = self._content(place, path).decode("utf-8")
-        except UnicodeDecodeError:
-            raise ToolError(f"{path} is not UTF-8, and adding to it would damage it") from None
-        self._write(place, path, _joined(before, text))
+            with self.inside(path).open("ab") as file:  # what others add meanwhile stays
+                file.write(new.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, UnicodeEncodeError) as error:
+            raise ToolError(f"cannot add to {path}: {error}") from error
         return f"added {_lines(text)} to {path}"
 
-    def _write(self, place: Path, path: str, text: str) -> None:
+    def _added(self, path: str, text: str) -> tuple[str, str]:
+        """What the file holds, and what is written behind it: `text` on lines of its own."""
+        if not text:
+            raise ToolError("there is nothing to add")
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _replace(place, text)
-        except OSError as error:
-            raise ToolError(f"cannot write {path}: {error.strerror}") from error
+            old = self._content(self.inside(path), path).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ToolError(f"{path} is not UTF-8, and adding to it would damage it") from None
+        new = text if text.endswith("\n") else text + "\n"
+        if "\r\n" in old:
+            new = new.replace("\r\n", "\n").replace("\n", "\r\n")
+        if old and not old.endswith("\n"):
+            new = ("\r\n" if "\r\n" in old else "\n") + new
+        return old, new
 
     def inside(self, path: str) -> Path:
         """The real place of `path`. Raises ToolError when it is outside the working folder."""
@@ -254,9 +267,9 @@ class Files:
         return self._content(place, path).decode("utf-8", "replace")
 
     def _content(self, place: Path, path: str) -> bytes:
-        if place.is_dir():
-            raise ToolError(f"{path} is a folder; list_files shows what is in it")
         try:
+            if place.is_dir():
+                raise ToolError(f"{path} is a folder; list_files shows what is in it")
             if not stat.S_ISREG(place.stat().st_mode):
                 raise ToolError(f"{path} is not an ordinary file")
             content = place.read_bytes()
@@ -273,12 +286,17 @@ class Files:
         return content
 
     def _files(self, pattern: str) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self.root):
-            folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
-            for name in sorted(names):
-                path = Path(folder, name)
+        for folder, names in self._folders():
+            for name in names:
+                path = folder / name
                 if fnmatch.fnmatch(name, pattern) or path.match(pattern):
                     yield path
+
+    def _folders(self) -> Iterator[tuple[Path, list[str]]]:
+        """Each folder that is the user's own, from the top, and the names of its files."""
+        for folder, folders, names in os.walk(self.root):
+            folders[:] = sorted(f for f in folders if f not in SKIPPED and not f.startswith("."))
+            yield Path(folder), sorted(names)
 
     def _lines(self, path: Path) -> list[str]:
         with contextlib.suppress(OSError):

@@ -11,7 +11,6 @@ import json
 import math
 import secrets
 import threading
-import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
-CIRCLES = (1024, 4096)
-"""Characters at the end of a call that are looked at, whether they say anything new: few to notice
-a small circle soon, many to notice a large one at all."""
-CIRCLES_RATIO = 8
-"""How many times smaller zlib makes them when they do not. Prose becomes 2 times smaller, a table
-of numbers 4 times."""
+CIRCLES = 2048
+ROUNDS = 4
+"""Characters, and rounds, that only repeat what stands before them: nobody means that. A model that
+takes the likeliest token never leaves such a circle."""
+PROBE = 64
+"""Characters at the end by which the last round is found."""
 Finish = Literal["stop", "length", "interrupted"]
 
 
@@ -461,11 +460,10 @@ class LocalEngine:
 
 def _circles(written: str) -> bool:
     """Whether the end only repeats itself; a weak model then goes on until its tokens are spent."""
-    for length in CIRCLES:
-        end = written[-length:].encode()
-        if len(end) >= length and len(zlib.compress(end)) * CIRCLES_RATIO < len(end):
-            return True
-    return False
+    period = len(written) - PROBE - written.rfind(written[-PROBE:], 0, -1)
+    length = max(CIRCLES, ROUNDS * period)
+    end = written[-length:]
+    return len(end) == length and end[period:] == end[:-period]
 
 
 class _Draft:

@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Choice, Sampling
-from agent.engines.template import describe
+from agent.engines.template import describe, without_system
 from agent.engines.thinking import ThinkSplitter
 from agent.errors import EngineError, OutOfMemory, UsageError, WindowFull, first_line
 from agent.events import TextDelta, Usage
@@ -72,7 +72,7 @@ class OpenAIEngine:
 
         self._stopped.clear()
         self.usage = Usage()
-        sent = convert_to_openai_messages(list(messages))
+        sent = _system_first(convert_to_openai_messages(list(messages)))
         request = self._request(sent, tools, sampling, choice)
         draft = yield from self._once(request)
         calls, problem = draft.calls(tools)
@@ -118,7 +118,7 @@ class OpenAIEngine:
 
     def _request(
         self,
-        messages: list[dict[str, Any]] | dict[str, Any],
+        messages: list[dict[str, Any]],
         tools: Sequence[ToolSpec],
         sampling: Sampling,
         choice: Choice,
@@ -406,6 +406,12 @@ def _usage(used: Mapping[str, Any]) -> Usage:
         prefilled=(used.get("prompt_tokens") or 0) - cached,
         generated=used.get("completion_tokens") or 0,
     )
+
+
+def _system_first(turns: Any) -> list[dict[str, Any]]:
+    """The templates of many models, and so their servers, refuse a system behind the first turn."""
+    first = 1 if turns and turns[0]["role"] == "system" else 0
+    return [*turns[:first], *without_system(turns[first:])]
 
 
 def _names(served: Mapping[str, Any]) -> str:

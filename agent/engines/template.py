@@ -75,7 +75,7 @@ class ChatTemplate:
         try:
             return self._rendered(turns, listed)
         except Exception as error:  # a template is a program, and fails in any way
-            merged = _without_system(turns)
+            merged = without_system(turns)
             if merged == turns:
                 raise _refusal(error) from error
             try:
@@ -142,10 +142,10 @@ def _with_tools(turns: list[dict[str, str]], block: str) -> list[dict[str, str]]
     return [{"role": "system", "content": block}, *turns]
 
 
-def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+def without_system(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For templates that know no system, or none behind the first turn: each system text stands
     in the user's or tool's turn before it, else in the user's next."""
-    merged: list[dict[str, str]] = []
+    merged: list[dict[str, Any]] = []
     waiting = ""
     for turn in turns:
         before = merged[-1] if merged else {"role": ""}

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
+MOST_LISTED = 10
+"""Files that are named when it is asked whether to trust a folder."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
 
@@ -51,8 +53,7 @@ def chat(args: argparse.Namespace) -> int:
     else:
         session = Session.open(path, args.resume or None)
     folder = app.project_tools()
-    files = ", ".join(sorted(file.name for file in folder.glob("*.py")))
-    question = f"Use the tools in {folder} ({one_line(files)})? They run as you. [y/N] "
+    question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
     if with_terminal and app.asks_for_trust(folder) and _answer(question) in ("y", "yes"):
         app.trust(folder)
     repl = Repl(settings, session, args.tools, with_terminal)
@@ -310,9 +311,9 @@ class Repl:
         if not self._loading.is_loaded:
             self._loaded()  # it was given the session that is to be closed
         self._session.close()
-        self._screen.dim(
-            f"a new one; back to the last with: tinsmith chat --resume {self._session.id}"
-        )
+        if self._session.messages:
+            back = f"tinsmith chat --resume {self._session.id}"
+            self._screen.dim(f"a new one; back to the last with: {back}")
         self._session = session
 
     def quit(self, rest: str) -> None:
@@ -338,6 +339,13 @@ def _told(error: BaseException) -> str:
         f"a bug, please report it: {type(error).__name__}: {error} "
         f"({where.filename}:{where.lineno}); the conversation is kept"
     )
+
+
+def _listed(folder: Path) -> str:
+    """The files of `folder` that would be read, the first of them by name."""
+    names = sorted(file.name for file in folder.glob("*.py") if file.name[0] not in "_.")
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return one_line(", ".join(names[:MOST_LISTED]) + more)
 
 
 def _answer(question: str) -> str:

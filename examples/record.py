@@ -20,7 +20,7 @@ from pathlib import Path
 
 from agent.settings import home
 
-QUESTIONS = ["What is 37 * 91 - 4?"]
+QUESTIONS = ["What is 37 * 91 - 4, and which files here mention it?"]
 WIDTH, HEIGHT = 90, 28
 PATIENCE = 600
 """Seconds for the model to load, and again to answer."""

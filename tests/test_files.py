@@ -100,7 +100,9 @@ def test_what_cannot_be_added_is_said_before_the_user_is_asked(
     assert not (root / "note.txt").exists()
 
 
-def test_what_is_added_is_shown_as_a_difference(root: Path) -> None:
+@pytest.mark.parametrize("before", ["one\nthree\n", "one\nthree"])
+def test_what_is_added_is_shown_as_a_difference(root: Path, before: str) -> None:
+    (root / "notes.txt").write_text(before)
     tool = next(one for one in tools_of(Files(root)) if one.name == "append_to_file")
     shown = preview(tool, {"path": "notes.txt", "text": "four"}).splitlines()
     assert [line for line in shown if line.startswith(("+", "-"))][2:] == ["+four"]

@@ -55,10 +55,9 @@ def _lines(text: str) -> str:
 
 
 def _difference(path: str, old: str, text: str) -> str:
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), text.splitlines(keepends=True), path, path
-    )
-    return "".join(lines)
+    # without line ends: a last line that has none would run into the next
+    lines = difflib.unified_diff(old.splitlines(), text.splitlines(), path, path, lineterm="")
+    return "\n".join(lines)
 
 
 class Files:

@@ -169,6 +169,16 @@ def test_text_mode_gives_text_with_tools_in_the_prompt(chooser: LocalEngine) -> 
     assert "<tool_call>" not in str(message.text)
 
 
+def test_what_was_asked_before_a_reply_is_part_of_what_it_cost(small: LocalEngine) -> None:
+    asked = talk("Tell me a fact about the northern lights, in a few words.")
+    short = Sampling(max_tokens=4)
+    small.fits(asked, [CLOCK])
+    _, _ = reply(small, asked, [CLOCK], short, Choice("text"))
+    assert small.usage.prefilled > 20
+    _, _ = reply(small, asked, [CLOCK], short, Choice("text"))
+    assert small.usage.prefilled < 5
+
+
 def test_a_second_turn_processes_only_what_is_new(chooser: LocalEngine) -> None:
     history = talk("What time is it?")
     _, first = reply(chooser, history, [CLOCK, WEATHER], choice=Choice("call", {"tell_time": 50}))

@@ -59,7 +59,7 @@ class Engine(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """Of the last reply."""
+        """Of the last reply, and of what was asked about it beforehand."""
         ...
 
     def reply(

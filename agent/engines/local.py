@@ -128,6 +128,8 @@ class LocalEngine:
         self._openers = sorted({model.encode(text)[0] for text in grammar.OPENERS})
         self._can_think = len(model.encode(OPEN)) == len(model.encode(CLOSE)) == 1
         self._stopped = threading.Event()
+        self._asked = False
+        """Whether a question about the next reply has been counted."""
 
     @property
     def usage(self) -> Usage:
@@ -143,7 +145,8 @@ class LocalEngine:
         from langchain_core.messages import AIMessage
 
         self._stopped.clear()
-        self._model.usage = Usage()
+        self._count_anew()
+        self._asked = False
         rendered = self._template.render(messages, () if choice.listed else tools)
         draft = _Draft(rendered, self._transcript.encode(rendered))
         self._refuse_overflow(len(draft.ids))
@@ -212,7 +215,14 @@ class LocalEngine:
         draft = _Draft(rendered, self._transcript.encode(rendered))
         self._refuse_overflow(len(draft.ids))
         self._stopped.clear()
+        self._count_anew()
+        self._asked = True
         return draft
+
+    def _count_anew(self) -> None:
+        """What was asked about a reply beforehand is part of what it cost."""
+        if not self._asked:
+            self._model.usage = Usage()
 
     def opinions(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> list[float]:
         """Log-probability of each tool given that one of them is called, in nats."""

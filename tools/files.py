@@ -41,7 +41,9 @@ def _names(self: Files) -> list[str]:
 
 def _show_write(self: Files, path: str, text: str) -> str:
     """A unified diff of what is there and what will be."""
-    return _difference(path, self._there(path), text)
+    place = self.inside(path)
+    old = place.read_text("utf-8", "replace") if place.is_file() else ""
+    return _difference(path, old, text)
 
 
 def _show_append(self: Files, path: str, text: str) -> str:
@@ -257,10 +259,6 @@ class Files:
         if not place.is_relative_to(self.root):
             raise ToolError(f"{path} is outside the working folder; only files in it can be used")
         return place
-
-    def _there(self, path: str) -> str:
-        place = self.inside(path)
-        return place.read_text("utf-8", "replace") if place.is_file() else ""
 
     def _text(self, place: Path, path: str) -> str:
         return self._content(place, path).decode("utf-8", "replace")

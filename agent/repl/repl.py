@@ -53,9 +53,10 @@ def chat(args: argparse.Namespace) -> int:
     else:
         session = Session.open(path, args.resume or None)
     folder = app.project_tools()
-    question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
-    if with_terminal and app.asks_for_trust(folder) and _answer(question) in ("y", "yes"):
-        app.trust(folder)
+    if with_terminal and app.asks_for_trust(folder):
+        question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
+        if _answer(question) in ("y", "yes"):
+            app.trust(folder)
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:

@@ -1,8 +1,8 @@
 """GGUF files through llama.cpp (the `xllamacpp` wheels): the default on a CPU.
 
-llama.cpp's own server runs inside this process and is spoken to over the loopback interface, with
-a key that only this process knows: its `/completion` takes and gives token ids, and a closed
-connection ends a reply in the middle of the prompt too, where the in-process call cannot.
+llama.cpp's own server (`llama_server.py`) is spoken to over the loopback interface: its
+`/completion` takes and gives token ids, and a closed connection ends a reply in the middle of the
+prompt too.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import secrets
 import socket
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agent.engines.base import Sampling
+from agent.engines.llama_server import LlamaServer
 from agent.engines.local import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Usage
@@ -39,31 +40,10 @@ class LlamaModel:
         report: Callable[[str, int, int], None] | None = None,
     ) -> None:
         """Load `path`. `context` is the window in tokens. Raises EngineError."""
-        import xllamacpp
-
         if report:
             report("loading", 0, path.stat().st_size)
-        self._key = secrets.token_hex(16)
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = context
-        params.n_parallel = 1
-        params.n_batch = params.n_ubatch = PREFILL_CHUNK
-        params.verbosity = 0
-        params.api_keys = [self._key]
-        params.hostnames = ["127.0.0.1"]
-        params.ui = False
-        params.offline = True
-        params.cache_ram_mib = 0  # one conversation: the slot itself is the cache
-        params.warmup = False  # the prompt that is read ahead does it
-        params.n_gpu_layers = 0 if device == "cpu" else params.n_gpu_layers
-        try:
-            _bring_into_memory(path)
-            self._server = xllamacpp.Server(params)
-        except (OSError, RuntimeError) as error:
-            raise EngineError(f"llama.cpp cannot load {path}: {error}") from error
-        host, _, port = self._server.listening_address.rpartition("/")[2].partition(":")
-        self._address = (host, int(port))
+        self._start = partial(LlamaServer, path, context, device, PREFILL_CHUNK)
+        self._server = self._start()
         self._connection: http.client.HTTPConnection | None = None
         self._interrupted = threading.Event()
         self.usage = Usage()
@@ -169,7 +149,7 @@ class LlamaModel:
 
     def close(self) -> None:
         self.interrupt()
-        self._server = None
+        self._server.close()
 
     def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The server-sent events of a completion. Ends early when interrupted or closed."""
@@ -184,28 +164,51 @@ class LlamaModel:
                     part = json.loads(line[6:])
                     _raise_for(part)
                     yield part
+                    if part.get("stop"):
+                        return
+            if not self._interrupted.is_set():
+                self._raise_if_gone()
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[http.client.HTTPConnection]:
         """A connection that `interrupt` breaks, without an error."""
-        self._connection = connection = http.client.HTTPConnection(*self._address)
+        self._connection = connection = self._connect()
         try:
             yield connection
         except (OSError, ValueError, http.client.HTTPException):
             if not self._interrupted.is_set():
+                self._raise_if_gone()
                 raise
         finally:
             self._connection = None
             connection.close()  # llama.cpp stops working on a reply that nobody reads
 
     def _post(self, path: str, request: Mapping[str, Any] | None) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(*self._address)
+        connection = self._connect()
         try:
             answer: dict[str, Any] = json.loads(self._send(connection, path, request).read())
+        except (OSError, http.client.HTTPException):
+            self._raise_if_gone()
+            raise
         finally:
             connection.close()
         _raise_for(answer)
         return answer
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._server.has_ended():
+            self._server.close()
+            self._server = self._start()
+        return http.client.HTTPConnection(*self._server.address)
+
+    def _raise_if_gone(self) -> None:
+        """Raise EngineError when the server has ended; the next request starts another."""
+        if self._server.has_ended(seconds=1):  # its connections break a moment before
+            raise EngineError(
+                f"llama.cpp did not survive this ({self._server.how_it_ended()}). Mostly the "
+                "memory is too small: a smaller model or a smaller context needs less. The next "
+                "message loads it again"
+            )
 
     def _send(
         self,
@@ -213,22 +216,13 @@ class LlamaModel:
         path: str,
         request: Mapping[str, Any] | None,
     ) -> http.client.HTTPResponse:
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self._server.key}",
+            "Content-Type": "application/json",
+        }
         body = None if request is None else json.dumps(request)
         connection.request("GET" if body is None else "POST", path, body, headers)
         return connection.getresponse()
-
-
-def _bring_into_memory(path: Path) -> None:
-    """Read the file into the system's cache.
-
-    No other thread of ours runs while xllamacpp loads: whoever types would see nothing of it. What
-    is left to do then takes seconds, even from a slow disk.
-    """
-    buffer = bytearray(16 << 20)
-    with path.open("rb", buffering=0) as file:
-        while file.readinto(buffer):
-            pass
 
 
 def _usage(timings: Mapping[str, Any]) -> Usage:

@@ -24,6 +24,10 @@ GLANCE = 0.1
 """Seconds between two looks at whether the user has stopped the turn."""
 
 
+MENDABLE = "mendable"
+"""Marks, in a result's `additional_kwargs`, that the tool found fault with its arguments."""
+
+
 def run(
     calls: Sequence[ToolCall],
     tools: Mapping[str, BaseTool],
@@ -62,7 +66,7 @@ def _side_by_side(
         if stopped.is_set():
             running.append(_answer(call, "stopped by the user before it ran", ok=False))
         elif refusal := _refusal(tool, call, approve):
-            running.append(_answer(call, refusal, ok=False))
+            running.append(refusal)
         else:
             session.call_started(_id(call))
             running.append(_Running(tool, call, seconds))
@@ -82,22 +86,23 @@ def _side_by_side(
     return answers
 
 
-def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> str:
-    """What the model is told when the call may not run; "" when it may."""
+def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> ToolMessage | None:
+    """What the model is told when the call may not run; None when it may."""
     from tools.base import ToolError, approval_of, preview
 
     if approval_of(tool) == "never":
-        return ""
+        return None
     try:
         shown = preview(tool, call["args"])
     except ToolError as error:
-        return str(error)
+        return _mistake(call, error)
     except Exception as error:  # the tool's own code; the user can still decide
         shown = f"(no preview: {type(error).__name__}: {error})"
     decision = approve(call["name"], call["args"], shown)
     if decision.allowed:
-        return ""
-    return f"the user did not allow this call{f': {decision.reason}' if decision.reason else ''}"
+        return None
+    why = f": {decision.reason}" if decision.reason else ""
+    return _answer(call, f"the user did not allow this call{why}", ok=False)
 
 
 class _Running:
@@ -136,7 +141,7 @@ class _Running:
         try:
             self._done.put((_answer(self._call, invoke(tool, self._call["args"]), ok=True), ""))
         except ToolError as error:
-            self._done.put((_answer(self._call, str(error), ok=False), ""))
+            self._done.put((_mistake(self._call, error), ""))
         except BaseException as error:  # a tool must not end the session, and a bug stays visible
             where = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {error}"
@@ -183,3 +188,10 @@ def _answer(call: ToolCall, text: str, *, ok: bool) -> ToolMessage:
 
     status = "success" if ok else "error"
     return ToolMessage(text, tool_call_id=_id(call), name=call["name"], status=status)
+
+
+def _mistake(call: ToolCall, error: Exception) -> ToolMessage:
+    """The answer to a call that the model may mend."""
+    answer = _answer(call, str(error), ok=False)
+    answer.additional_kwargs[MENDABLE] = True
+    return answer

@@ -296,8 +296,10 @@ class _Turn:
         """Text that was streamed and is not in the session yet."""
         self.reason: Reason = "answered"
         self.called: list[str] = []
-        """Names of the tools called, in order."""
+        """Names of the tools that did what they were called for, or never will, in order."""
         self.repeats = 0
+        self._mistaken: set[str] = set()
+        """Those whose arguments were wrong once."""
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._made: set[tuple[str, str]] = set()
         self._deadline = time.monotonic() + limits.seconds
@@ -308,7 +310,11 @@ class _Turn:
 
     def count(self, call: ToolCall, result: ToolMessage) -> int:
         """How often this call has given this result."""
-        self.called.append(call["name"])
+        name = call["name"]
+        if result.additional_kwargs.get(calls.MENDABLE) and name not in self._mistaken:
+            self._mistaken.add(name)
+        else:
+            self.called.append(name)
         made = _key(call)
         self._made.add(made)
         key = (*made, str(result.text))

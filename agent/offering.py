@@ -126,7 +126,8 @@ class Offering:
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
-        `called`: names of the tools that were called in this turn, in order.
+        `called`: names of the tools that were called in this turn, in order, without those that the
+        model may mend.
         """
         listed = not self.stable(specs)
         if listed:
@@ -177,6 +178,8 @@ class Offering:
     ) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
         parts = self._open_parts(specs, request, called)
+        if not parts and not called:  # its only call was mistaken
+            return Choice("call", _weights(specs, self._nearness(request, specs)))
         if not parts:
             wants = engine.wants_call(messages, () if listed else specs)
             return Choice("text" if wants is False else "free")

@@ -114,6 +114,51 @@ def test_adding_keeps_the_file_for_those_who_know_it_by_another_name(root: Path)
     assert (root / "other.txt").read_text().endswith("three\nfour\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "old", "new", "after"),
+    [
+        (b"a\nb\nc\n", "b", "x", b"a\nx\nc\n"),
+        (b"a\r\nb\r\nc", "a\nb", "x\ny", b"x\r\ny\r\nc"),
+        (b"a.c abc", "a.c", "\\1", b"\\1 abc"),
+        (b"one two", " two", "", b"one"),
+    ],
+)
+def test_one_place_is_changed_and_all_else_stays(
+    root: Path, before: bytes, old: str, new: str, after: bytes
+) -> None:
+    (root / "list.txt").write_bytes(before)
+    run(root, "replace_in_file", path="list.txt", old=old, new=new)
+    assert (root / "list.txt").read_bytes() == after
+
+
+@pytest.mark.parametrize("act", [invoke, preview])
+@pytest.mark.parametrize(
+    ("old", "why"),
+    [
+        ("port 80", r"does not hold 'port 80'; nearest to it are the lines\nthe port is 8080$"),
+        ("is", "stands in server.txt 2 times, in lines 1, 3"),
+        ("", "old is empty"),
+        ("zebra", r"does not hold 'zebra'; nearest to it are the lines\nthe port is 8080$"),
+    ],
+)
+def test_what_cannot_be_changed_is_said_before_the_user_is_asked(
+    root: Path, act: Callable[..., str], old: str, why: str
+) -> None:
+    text = "the port is 8080\nlog: info\nnothing else is here\n"
+    (root / "server.txt").write_text(text)
+    tool = next(one for one in tools_of(Files(root)) if one.name == "replace_in_file")
+    with pytest.raises(ToolError, match=why):
+        act(tool, {"path": "server.txt", "old": old, "new": "port 90"})
+    assert (root / "server.txt").read_text() == text
+
+
+def test_lines_that_share_rare_words_are_found_where_none_has_the_phrase(root: Path) -> None:
+    (root / "people.txt").write_text("the number of the plumber\nOkafor: 555 0167\nnumber 7\n")
+    found = run(root, "search_files", text="Okafor's phone number")
+    assert found.splitlines()[1:] == ["people.txt:2: Okafor: 555 0167"]
+    assert run(root, "search_files", text="zebra crossing").startswith("(no file here contains")
+
+
 @pytest.mark.parametrize("name", ["write_file", "append_to_file"])
 @pytest.mark.parametrize(("path", "text"), [("notes.txt", "\ud83d"), ("n" * 300, "x")])
 def test_what_no_file_can_hold_is_an_error_that_the_model_hears(

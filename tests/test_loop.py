@@ -112,6 +112,26 @@ def test_a_tool_error_reaches_the_model_and_no_notice_the_user() -> None:
     assert not [event for event in events if isinstance(event, Notice)]
 
 
+def test_a_call_that_the_tool_found_fault_with_counts_when_it_fails_again() -> None:
+    counted = []
+
+    class Counting(Offering):
+        def offer(self, engine: Any, messages: Any, specs: Any, called: Any) -> Any:
+            counted.append(list(called))
+            return super().offer(engine, messages, specs, called)
+
+    agent, _ = agent_of(
+        call("picky", word="x"),
+        call("picky", word="y"),
+        call("broken", key="z"),
+        call("erase", name="a"),
+        say("ok"),
+    )
+    agent._offering = Counting(None, 8)
+    turn(agent)
+    assert counted == [[], [], ["picky"], ["picky", "broken"], ["picky", "broken", "erase"]]
+
+
 def test_a_bug_in_a_tool_is_shown_with_its_line_and_does_not_end_the_turn() -> None:
     agent, _ = agent_of(call("broken", key="zzz"), say("ok"))
     events = turn(agent)

@@ -63,10 +63,19 @@ def best(found: Choice) -> str:
     return max(found.weights, key=lambda name: found.weights[name])
 
 
+def test_a_request_whose_only_call_was_mistaken_is_still_to_be_served(
+    embedder: SentenceEmbedder,
+) -> None:
+    messages = asked("What does it say in server.txt?", ("read_file", "there is no file server"))
+    found = Offering(embedder, 8).offer(ScriptedEngine(), messages, SPECS, ())[1]
+    assert (found.mode, best(found)) == ("call", "read_file")
+
+
 @pytest.mark.parametrize(
     ("request_", "name"),
     [
         ("how much is 12 times 30?", "calculate"),
+        ("replace the word cat with dog in story.txt", "replace_in_file"),
         ("read the file report.txt", "read_file"),
         ("which files are in this folder?", "list_files"),
         ("save 'hello' to greeting.txt", "write_file"),

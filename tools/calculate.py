@@ -32,6 +32,9 @@ NAMES = {"pi": math.pi, "e": math.e, "tau": math.tau}
         "how much is 1200 / 16?",
         "multiply 4.5 by 19 and take away 3",
         "17 % of 230",
+        "how large is a garden of 12 m by 7.5 m?",
+        "what do 9 tickets at 14.80 cost?",
+        "share 84 euros among 5 people",
         "square root of 2",
     ]
 )

@@ -9,7 +9,8 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ MOST_LINES = 200
 MOST_CHARACTERS = 20_000
 """Given at once by `read_file`."""
 MOST_HITS = 50
+MOST_KINDRED = 8
 LONGEST_LINE = 300
 """Characters of a found line that are shown."""
 MOST_NAMED = 1000
@@ -49,6 +51,11 @@ def _show_write(self: Files, path: str, text: str) -> str:
 def _show_append(self: Files, path: str, text: str) -> str:
     old, new = self._added(path, text)
     return _difference(path, old, old + new)
+
+
+def _show_replace(self: Files, path: str, old: str, new: str) -> str:
+    before, after = self._replaced(path, old, new)
+    return _difference(path, before, after)
 
 
 def _lines(text: str) -> str:
@@ -115,14 +122,15 @@ class Files:
             "list the python files",
             "how many text files do I have?",
             "what is in the folder data?",
+            "show me what is inside the folder photos",
             "show the directory",
         ]
     )
-    def list_files(self, folder: str = ".", pattern: str = "*") -> str:
+    def list_files(self, folder: str, pattern: str = "*") -> str:
         """List the files and folders in a folder.
 
         Args:
-            folder: relative to the working folder
+            folder: relative to the working folder, which is .
             pattern: only names like this, such as *.txt
         """
         place = self.inside(folder)
@@ -162,14 +170,17 @@ class Files:
             raise ToolError("the text to look for is empty")
         wanted = re.compile(re.escape(text.strip()), re.IGNORECASE)
         hits: list[str] = []
-        for path in self._files(pattern):
-            for number, line in enumerate(self._lines(path), 1):
-                if wanted.search(line):
-                    shown = line.strip()[:LONGEST_LINE]
-                    hits.append(f"{path.relative_to(self.root)}:{number}: {shown}")
-                if len(hits) == MOST_HITS:
-                    return "\n".join(hits) + f"\n(stopped after {MOST_HITS} lines)"
-        return "\n".join(hits) or f"(no file here contains {text!r})"
+        for place, line in self._numbered(pattern):
+            if wanted.search(line):
+                hits.append(place + line.strip()[:LONGEST_LINE])
+            if len(hits) == MOST_HITS:
+                return "\n".join(hits) + f"\n(stopped after {MOST_HITS} lines)"
+        if hits:
+            return "\n".join(hits)
+        near = _kindred(text, self._numbered(pattern), MOST_KINDRED)
+        if not near:
+            return f"(no file here contains {text!r})"
+        return "\n".join([f"(no line contains {text!r}; nearest to it are)", *near])
 
     @tool(
         effects={"writes"},
@@ -183,6 +194,7 @@ class Files:
             "create notes.txt with three ideas",
             "put the result into result.csv",
             "write a story about a fox and save it in fox.txt",
+            "write a python script hello.py that says hello",
         ],
     )
     def write_file(self, path: str, text: str) -> str:
@@ -233,14 +245,62 @@ class Files:
             raise ToolError(f"cannot add to {path}: {error}") from error
         return f"added {_lines(text)} to {path}"
 
+    @tool(
+        effects={"writes"},
+        approval="ask",
+        preview=_show_replace,
+        subjects=_names,
+        examples=[
+            "change the timeout in config.json to 30",
+            "replace the word fox with wolf in the story fox.txt",
+            "set debug to false in config.json and leave the rest",
+            "rename the function load to read in main.py",
+            "change Anna to Maria in notes.txt",
+            "fix the typo in README.md",
+            "remove the first line from todo.txt",
+            "update the price of pears in data.csv to 2.10",
+        ],
+    )
+    def replace_in_file(self, path: str, old: str, new: str) -> str:
+        """Change one place in a text file; all else stays.
+
+        Args:
+            path: relative to the working folder
+            old: what stands there now, word for word
+            new: what shall stand there instead
+        """
+        _, after = self._replaced(path, old, new)
+        try:
+            _replace(self.inside(path), after)
+        except (OSError, UnicodeEncodeError) as error:
+            raise ToolError(f"cannot change {path}: {error}") from error
+        return f"changed {old!r} to {new!r} in {path}"
+
+    def _replaced(self, path: str, old: str, new: str) -> tuple[str, str]:
+        """The file before and after. `old` must be there, and only once."""
+        text = self._exactly(path)
+        if not old:
+            raise ToolError("old is empty; it must say what stands there now")
+        if "\r\n" in text:
+            old, new = (one.replace("\r\n", "\n").replace("\n", "\r\n") for one in (old, new))
+        at = [match.start() for match in re.finditer(re.escape(old), text)]
+        if not at:
+            near = _kindred(f"{old} {new}", (("", line) for line in text.splitlines()), 3)
+            hint = "; nearest to it are the lines\n" + "\n".join(near) if near else ""
+            raise ToolError(f"{path} does not hold {old!r}{hint}")
+        if len(at) > 1:
+            lines = ", ".join(str(text.count("\n", 0, start) + 1) for start in at[:10])
+            raise ToolError(
+                f"{old!r} stands in {path} {len(at)} times, in lines {lines}; say in old what "
+                "stands around the one that is meant"
+            )
+        return text, text.replace(old, new)
+
     def _added(self, path: str, text: str) -> tuple[str, str]:
         """What the file holds, and what is written behind it: `text` on lines of its own."""
         if not text:
             raise ToolError("there is nothing to add")
-        try:
-            old = self._content(self.inside(path), path).decode("utf-8")
-        except UnicodeDecodeError:
-            raise ToolError(f"{path} is not UTF-8, and adding to it would damage it") from None
+        old = self._exactly(path)
         new = text if text.endswith("\n") else text + "\n"
         if "\r\n" in old:
             new = new.replace("\r\n", "\n").replace("\n", "\r\n")
@@ -259,6 +319,13 @@ class Files:
         if not place.is_relative_to(self.root):
             raise ToolError(f"{path} is outside the working folder; only files in it can be used")
         return place
+
+    def _exactly(self, path: str) -> str:
+        """What the file holds, such that writing it again changes nothing."""
+        try:
+            return self._content(self.inside(path), path).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ToolError(f"{path} is not UTF-8, and writing to it would damage it") from None
 
     def _text(self, place: Path, path: str) -> str:
         return self._content(place, path).decode("utf-8", "replace")
@@ -281,6 +348,12 @@ class Files:
         if b"\0" in content[:8192]:
             raise ToolError(f"{path} is not a text file")
         return content
+
+    def _numbered(self, pattern: str) -> Iterator[tuple[str, str]]:
+        """Every line of the files, behind `file:line: `."""
+        for path in self._files(pattern):
+            for number, line in enumerate(self._lines(path), 1):
+                yield f"{path.relative_to(self.root)}:{number}: ", line
 
     def _files(self, pattern: str) -> Iterator[Path]:
         for folder, names in self._folders():
@@ -306,6 +379,23 @@ class Files:
                     else content.decode("utf-8", "replace").splitlines()
                 )
         return []
+
+
+def _kindred(text: str, lines: Iterable[tuple[str, str]], most: int) -> list[str]:
+    """The lines that share words with `text`, each behind its place; a rare word counts more.
+
+    Small models look for "Anna's telephone number" where the file says "Anna: 5550167".
+    """
+    words = {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 2}
+    found = []
+    seen: Counter[str] = Counter()
+    for place, line in lines:
+        if shared := words.intersection(re.findall(r"\w+", line.casefold())):
+            seen.update(shared)
+            found.append((shared, place + line.strip()[:LONGEST_LINE]))
+    worth = [(sum(1 / seen[word] for word in shared), line) for shared, line in found]
+    worth.sort(key=lambda pair: -pair[0])
+    return [line for value, line in worth[:most] if value * 2 > worth[0][0]]
 
 
 def _replace(place: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from agent.settings import Settings, home
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from agent.engines.local import TokenModel
+    from agent.engines.token_model import TokenModel
     from agent.memory.sessions import Session
     from tools.loader import Toolbox
 

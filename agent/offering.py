@@ -138,10 +138,11 @@ class Offering:
         if self._embedder is None:
             return specs, Choice("free", listed=listed)
         request = request_of(messages)
+        prefix = () if listed else specs
         if not called and messages[-1].type == "human":
-            choice = self._judge(engine, messages, specs, request, listed)
+            choice = self._judge(engine, messages, specs, prefix, request)
         else:
-            choice = self._rest(engine, messages, specs, request, called, listed)
+            choice = self._rest(engine, messages, specs, prefix, request, called)
         return specs, replace(choice, listed=listed)
 
     def _judge(
@@ -149,13 +150,14 @@ class Offering:
         engine: Engine,
         messages: Sequence[BaseMessage],
         specs: Sequence[ToolSpec],
+        prefix: Sequence[ToolSpec],
         request: str,
-        listed: bool,
     ) -> Choice:
+        """`prefix`: those of `specs` that stand in the stable prefix."""
         cosines = self._nearness(request, specs)
         if self._is_talk(request, max(cosines)):
             return Choice("text")
-        odds = engine.fits(messages, () if listed else specs)
+        odds = engine.fits(messages, prefix)
         opening = sum(message.type == "human" for message in messages) == 1
         judge = ALONE if odds is None else JOINED if opening else LATER
         if not judge.fits(max(cosines), odds):
@@ -172,16 +174,16 @@ class Offering:
         engine: Engine,
         messages: Sequence[BaseMessage],
         specs: Sequence[ToolSpec],
+        prefix: Sequence[ToolSpec],
         request: str,
         called: Sequence[str],
-        listed: bool,
     ) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
         parts = self._open_parts(specs, request, called)
         if not parts and not called:  # its only call was mistaken
             return Choice("call", _weights(specs, self._nearness(request, specs)))
         if not parts:
-            wants = engine.wants_call(messages, () if listed else specs)
+            wants = engine.wants_call(messages, prefix)
             return Choice("text" if wants is False else "free")
         best, cosines = parts[0]
         # small models repeat themselves: what has served is out, unless it is meant again

@@ -15,7 +15,8 @@ from agent import app, catalog
 from agent.errors import TinsmithError
 
 if TYPE_CHECKING:
-    from agent.engines.local import LocalEngine, TokenModel
+    from agent.engines.local import LocalEngine
+    from agent.engines.token_model import TokenModel
     from agent.estimate import Bits
     from agent.memory.sessions import Session
     from agent.offering import Embedder

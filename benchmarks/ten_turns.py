@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
-from agent.engines.local import Finish, LocalEngine, Piece, TokenModel
+from agent.engines.local import LocalEngine
+from agent.engines.token_model import Finish, Piece, TokenModel
 from agent.events import ToolFinished, TurnEnded, Usage
 from agent.loop import Agent
 from agent.offering import Offering

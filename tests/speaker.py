@@ -8,8 +8,8 @@ import threading
 from collections.abc import Generator, Sequence
 
 from agent.engines.base import Sampling
-from agent.engines.local import Finish, Piece
 from agent.engines.template import CHATML
+from agent.engines.token_model import Finish, Piece
 from agent.errors import OutOfMemory
 from agent.events import Usage
 from agent.grammar import HERMES

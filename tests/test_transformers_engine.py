@@ -15,7 +15,7 @@ import torch
 from agent import grammar
 from agent.engines.base import Sampling
 from agent.engines.llamacpp import LlamaModel
-from agent.engines.local import Finish, Piece, Stopped
+from agent.engines.token_model import Finish, Piece, Stopped
 from agent.engines.transformers import PREFILL_CHUNK, SMALL_CHUNK, TransformersModel
 from agent.errors import EngineError, OutOfMemory
 from agent.estimate import Bits, estimate

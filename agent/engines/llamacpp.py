@@ -19,7 +19,7 @@ from typing import Any
 
 from agent.engines.base import Sampling
 from agent.engines.llama_server import LlamaServer
-from agent.engines.local import Finish, Piece, Stopped
+from agent.engines.token_model import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Usage
 

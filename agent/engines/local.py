@@ -1,8 +1,8 @@
 """What the two local engines share: from messages to token ids and back.
 
-A `TokenModel` knows nothing of chat: it continues token ids. `LocalEngine` renders messages with
-the model's own chat template, keeps the exact ids of everything read and said, decides between
-text and a call, and parses what comes.
+A `TokenModel` (`token_model.py`) knows nothing of chat. `LocalEngine` renders messages with the
+model's own chat template, keeps the exact ids of everything read and said, decides between text and
+a call, and parses what comes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import secrets
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from agent import grammar
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
 from agent.engines.thinking import CLOSE, OPEN
+from agent.engines.token_model import Finish, Piece, Pieces, Stopped, TokenModel
+from agent.engines.transcript import Draft, Transcript
 from agent.errors import EngineError, WindowFull
 from agent.events import TextDelta, Usage
 from agent.grounding import is_about_more, names_more, request_of, spoken
@@ -34,85 +36,6 @@ ROUNDS = 4
 takes the likeliest token never leaves such a circle."""
 PROBE = 64
 """Characters at the end by which the last round is found."""
-Finish = Literal["stop", "length", "interrupted"]
-
-
-class Stopped(Exception):
-    """A question to the model was broken off, because its reply is no longer wanted."""
-
-
-class Piece(NamedTuple):
-    """What one step of decoding gave."""
-
-    tokens: list[int]
-    """Several when the grammar forced them."""
-    text: str
-    """Whole characters only: the bytes of an unfinished one come with the piece that ends it.
-    Special tokens give their name, the end-of-turn token gives "".
-    """
-
-
-class Pieces:
-    """The pieces of a continuation, one after the other; then `finish` says how it ended."""
-
-    def __init__(self, stream: Generator[Piece, None, Finish]) -> None:
-        self.finish: Finish = "interrupted"
-        self._stream = stream
-
-    def __iter__(self) -> Generator[Piece, None, None]:
-        self.finish = yield from self._stream
-
-    def close(self) -> None:
-        """Break it off."""
-        self._stream.close()
-
-
-class TokenModel(Protocol):
-    """Continues token ids, keeps its key-value cache between calls.
-
-    Every call looks for the longest common prefix of `prompt` with what the cache holds and
-    processes only the rest. One call at a time.
-    """
-
-    context: int
-    """The window, in tokens: prompt and continuation together."""
-    usage: Usage
-    """Summed over all calls since the owner last set it to Usage()."""
-    chat_template: str
-    """Jinja source; "" when the model has none."""
-    end_tokens: frozenset[int]
-    """Any of them ends a turn."""
-    bos: str
-    eos: str
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`; special tokens written in it are recognised; none are added."""
-        ...
-
-    def generate(
-        self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
-    ) -> Generator[Piece, None, Finish]:
-        """Yield what comes after `prompt` as it is decided.
-
-        `grammar` is llguidance's Lark text, its first line `%llguidance {}`, validated. An
-        end-of-turn token ends the continuation and is yielded. "length": the limit or the window
-        was reached. `sampling.stop` and `sampling.max_tokens` are the owner's business.
-        `max_tokens` 0 processes the prompt and yields nothing.
-        """
-        ...
-
-    def logprobs(self, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
-        """Log-probability, in nats, of each of `tokens` as the one after `prompt`.
-
-        Raises Stopped when interrupted.
-        """
-        ...
-
-    def interrupt(self) -> None:
-        """From any thread: end what is under way within one token or one chunk of the prompt."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class LocalEngine:
@@ -124,7 +47,7 @@ class LocalEngine:
         self._model = model
         self._form = grammar.HERMES
         self._template = ChatTemplate(model.chat_template, self._form, model.bos, model.eos)
-        self._transcript = _Transcript(model)
+        self._transcript = Transcript(model)
         self._openers = sorted({model.encode(text)[0] for text in grammar.OPENERS})
         self._can_think = len(model.encode(OPEN)) == len(model.encode(CLOSE)) == 1
         self._stopped = threading.Event()
@@ -144,12 +67,8 @@ class LocalEngine:
     ) -> Generator[TextDelta, None, AIMessage]:
         from langchain_core.messages import AIMessage
 
-        self._stopped.clear()
-        self._count_anew()
+        draft = self._begun(messages, () if choice.listed else tools)
         self._asked = False
-        rendered = self._template.render(messages, () if choice.listed else tools)
-        draft = _Draft(rendered, self._transcript.encode(rendered))
-        self._refuse_overflow(len(draft.ids))
         content, cut = "", False
         calls: list[dict[str, Any]] = []
         try:
@@ -209,20 +128,20 @@ class LocalEngine:
         except Stopped:
             return None
 
-    def _begun(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> _Draft:
-        """The prompt of a question to the model that is no reply."""
-        rendered = self._template.render(messages, tools)
-        draft = _Draft(rendered, self._transcript.encode(rendered))
-        self._refuse_overflow(len(draft.ids))
-        self._stopped.clear()
-        self._count_anew()
-        self._asked = True
-        return draft
+    def _begun(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> Draft:
+        """The prompt of a reply, or of a question to the model about one.
 
-    def _count_anew(self) -> None:
-        """What was asked about a reply beforehand is part of what it cost."""
+        What was asked about a reply beforehand is part of what it cost.
+        """
+        self._stopped.clear()
         if not self._asked:
             self._model.usage = Usage()
+        self._asked = False
+        rendered = self._template.render(messages, tools)
+        draft = Draft(rendered, self._transcript.encode(rendered))
+        self._refuse_overflow(len(draft.ids))
+        self._asked = True
+        return draft
 
     def opinions(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec]) -> list[float]:
         """Log-probability of each tool given that one of them is called, in nats."""
@@ -246,7 +165,7 @@ class LocalEngine:
                 "start a new one, or load the model with a larger context"
             )
 
-    def _reason(self, draft: _Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
+    def _reason(self, draft: Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
         """What a reasoning model thinks before it answers, into `draft.reasoning`."""
         if not self._thinks(draft):
             return "stop"
@@ -270,7 +189,7 @@ class LocalEngine:
                 return "stop"
         return stream.finish
 
-    def _thinks(self, draft: _Draft) -> bool:
+    def _thinks(self, draft: Draft) -> bool:
         """Whether the reply begins with a thought: the template opens one, or the model would."""
         if not self._can_think:
             return False
@@ -278,7 +197,7 @@ class LocalEngine:
             return True
         return self._odds(draft.ids, self._model.encode(OPEN))[0] >= math.log(0.5)
 
-    def _pass_blank(self, draft: _Draft) -> None:
+    def _pass_blank(self, draft: Draft) -> None:
         """Take the blank lines that the model puts behind its thought.
 
         They are no part of the answer, and a call begins behind them.
@@ -311,15 +230,15 @@ class LocalEngine:
             raise Stopped
         return self._model.logprobs(ids, tokens)
 
-    def _wants_call(self, draft: _Draft, choice: Choice) -> bool:
+    def _wants_call(self, draft: Draft, choice: Choice) -> bool:
         return self._opens_call(draft) if choice.mode == "free" else choice.mode == "call"
 
-    def _opens_call(self, draft: _Draft) -> bool:
+    def _opens_call(self, draft: Draft) -> bool:
         token = self._model.encode(self._form.open)[0]
         return self._odds(draft.ids, [token])[0] > math.log(0.5)
 
     def _text(
-        self, draft: _Draft, rules: str, sampling: Sampling
+        self, draft: Draft, rules: str, sampling: Sampling
     ) -> Generator[TextDelta, None, tuple[str, Finish]]:
         answer = ""
         given = 0
@@ -349,7 +268,7 @@ class LocalEngine:
 
     def _calls(
         self,
-        draft: _Draft,
+        draft: Draft,
         tools: Sequence[ToolSpec],
         sampling: Sampling,
         choice: Choice,
@@ -387,7 +306,7 @@ class LocalEngine:
                 tools = [tool]
 
     def _choose(
-        self, draft: _Draft, tools: Sequence[ToolSpec], weights: Mapping[str, float]
+        self, draft: Draft, tools: Sequence[ToolSpec], weights: Mapping[str, float]
     ) -> ToolSpec:
         if len(tools) == 1:
             return tools[0]
@@ -425,7 +344,7 @@ class LocalEngine:
         return scores
 
     def _arguments(
-        self, draft: _Draft, tool: ToolSpec, sampling: Sampling
+        self, draft: Draft, tool: ToolSpec, sampling: Sampling
     ) -> tuple[dict[str, Any] | None, Finish]:
         """The arguments of a call of `tool`; None when they were cut off or interrupted, and with
         "stop" when they went round in circles."""
@@ -455,14 +374,14 @@ class LocalEngine:
             ) from error
         return arguments, "stop"
 
-    def _goes_on(self, draft: _Draft) -> bool:
+    def _goes_on(self, draft: Draft) -> bool:
         opening = self._model.encode(self._form.again + self._form.marker)
         return all(
             self._odds(draft.ids + opening[:at], [token])[0] > math.log(0.5)
             for at, token in enumerate(opening)
         )
 
-    def _room(self, draft: _Draft, sampling: Sampling) -> int:
+    def _room(self, draft: Draft, sampling: Sampling) -> int:
         limit = sampling.max_tokens
         left = self.context - len(draft.ids)
         return left if limit is None else max(0, min(left, limit - draft.written))
@@ -474,44 +393,3 @@ def _circles(written: str) -> bool:
     length = max(CIRCLES, ROUNDS * period)
     end = written[-length:]
     return len(end) == length and end[period:] == end[:-period]
-
-
-class _Draft:
-    """The prompt and what has been added to it, as text and as ids."""
-
-    def __init__(self, text: str, ids: list[int]) -> None:
-        self.text = text
-        self.ids = ids
-        self.reasoning = ""
-        self._prompt = len(ids)
-
-    @property
-    def written(self) -> int:
-        return len(self.ids) - self._prompt
-
-    def add(self, text: str, ids: list[int]) -> None:
-        self.text += text
-        self.ids = self.ids + ids
-
-
-class _Transcript:
-    """The exact ids of text that was read or said, since encoding it anew may give others."""
-
-    def __init__(self, model: TokenModel) -> None:
-        self._model = model
-        self._text = ""
-        self._ids: list[int] = []
-        self._marks: list[tuple[int, int]] = [(0, 0)]
-
-    def encode(self, text: str) -> list[int]:
-        characters, tokens = self._common(text)
-        return self._ids[:tokens] + self._model.encode(text[characters:])
-
-    def keep(self, text: str, ids: list[int]) -> None:
-        common = self._common(text)
-        self._marks = [mark for mark in self._marks if mark <= common]
-        self._marks.append((len(text), len(ids)))
-        self._text, self._ids = text, ids
-
-    def _common(self, text: str) -> tuple[int, int]:
-        return max(mark for mark in self._marks if text.startswith(self._text[: mark[0]]))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
 from agent.engines.drawing import Draw, Rules
-from agent.engines.local import Finish, Piece, Stopped
+from agent.engines.token_model import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory, first_line
 from agent.estimate import Bits
 from agent.events import Usage

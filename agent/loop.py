@@ -237,12 +237,13 @@ class Agent:
         """A small model that has been told of functions writes calls in its answers otherwise."""
         from langchain_core.messages import SystemMessage
 
-        last = self.session.messages[-1].type
-        if last == "tool":
+        last = self.session.messages[-1]
+        if last.type == "tool":
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
-            self.session.append(SystemMessage(render("results", request=short)))
-        elif last != "system":
+            failed = getattr(last, "status", "") == "error"
+            self.session.append(SystemMessage(render("results", request=short, failed=failed)))
+        elif last.type != "system":
             self.session.append(SystemMessage(render("answer")))
 
     def _run(

@@ -121,6 +121,7 @@ def test_adding_keeps_the_file_for_those_who_know_it_by_another_name(root: Path)
         (b"a\r\nb\r\nc", "a\nb", "x\ny", b"x\r\ny\r\nc"),
         (b"a.c abc", "a.c", "\\1", b"\\1 abc"),
         (b"one two", " two", "", b"one"),
+        (b'{"port": 80, "at": 80}', "port: 80", "port: 90", b'{"port": 90, "at": 80}'),
     ],
 )
 def test_one_place_is_changed_and_all_else_stays(
@@ -136,6 +137,7 @@ def test_one_place_is_changed_and_all_else_stays(
     ("old", "why"),
     [
         ("port 80", r"does not hold 'port 80'; nearest to it are the lines\nthe port is 8080$"),
+        ("port - is - 8080", r"does not hold 'port - is - 8080'"),
         ("is", "stands in server.txt 2 times, in lines 1, 3"),
         ("", "old is empty"),
         ("zebra", r"does not hold 'zebra'; nearest to it are the lines\nthe port is 8080$"),

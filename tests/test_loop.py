@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from agent.approval import Approval, Approver, allow, deny
+from agent.embedder import SentenceEmbedder
 from agent.engines.base import Sampling
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
@@ -130,6 +131,14 @@ def test_a_call_that_the_tool_found_fault_with_counts_when_it_fails_again() -> N
     agent._offering = Counting(None, 8)
     turn(agent)
     assert counted == [[], [], ["picky"], ["picky", "broken"], ["picky", "broken", "erase"]]
+
+
+def test_the_answer_after_a_call_that_failed_is_asked_to_say_so(minilm: Path) -> None:
+    engine = ScriptedEngine(call("picky", word="x"), call("picky", word="x"), say("ok"))
+    session = Session.create(":memory:")
+    agent = Agent(engine, {"picky": picky}, session, Offering(SentenceEmbedder(minilm), 8))
+    turn(agent, "Take the word x, please.")
+    assert "its work is not done" in str(session.messages[-2].text)
 
 
 def test_a_bug_in_a_tool_is_shown_with_its_line_and_does_not_end_the_turn() -> None:

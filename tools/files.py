@@ -283,6 +283,8 @@ class Files:
             raise ToolError("old is empty; it must say what stands there now")
         if "\r\n" in text:
             old, new = (one.replace("\r\n", "\n").replace("\n", "\r\n") for one in (old, new))
+        if old not in text and (alike := _alike(old, new, text)):
+            old, new = alike
         at = [match.start() for match in re.finditer(re.escape(old), text)]
         if not at:
             near = _kindred(f"{old} {new}", (("", line) for line in text.splitlines()), 3)
@@ -396,6 +398,22 @@ def _kindred(text: str, lines: Iterable[tuple[str, str]], most: int) -> list[str
     worth = [(sum(1 / seen[word] for word in shared), line) for shared, line in found]
     worth.sort(key=lambda pair: -pair[0])
     return [line for value, line in worth[:most] if value * 2 > worth[0][0]]
+
+
+def _alike(old: str, new: str, text: str) -> tuple[str, str] | None:
+    """What stands in `text` with the words of `old`, and the same with those of `new` in their
+    place; None when there is no such place, or several, or one has more words than the other.
+
+    Small models write `port: 80` where the file says `"port": 80`.
+    """
+    words, changed = re.findall(r"\w+", old), re.findall(r"\w+", new)
+    if not words or len(words) != len(changed):
+        return None
+    there = re.findall(r"\b" + r"[^\w\n]+".join(words) + r"\b", text)
+    if len(there) != 1:
+        return None
+    following = iter(changed)
+    return there[0], re.sub(r"\w+", lambda _: next(following), there[0])
 
 
 def _replace(place: Path, text: str) -> None:

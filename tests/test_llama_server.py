@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -54,6 +55,24 @@ def _wait_for_the_end_of(process: int) -> None:
     ready, _, _ = select.select([process], [], [], 60)
     os.close(process)
     assert ready
+
+
+def test_it_ends_when_nobody_is_there_any_more_to_hear_that_it_has_loaded(smollm: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "agent.engines.llama_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdout.close()
+        server.stdin.write(json.dumps([str(smollm), 512, "cpu", 64, "key"]) + "\n")
+        server.stdin.flush()
+        try:
+            assert server.wait(60) == 0
+        finally:
+            server.kill()
 
 
 def test_what_it_says_before_it_ends_is_told(

@@ -102,9 +102,11 @@ def main() -> None:
         said = {"address": server.listening_address.rpartition("/")[2]}
     except (OSError, RuntimeError) as error:
         said = {"error": str(error)}
-    print(json.dumps(said), file=answer, flush=True)
-    sys.stdin.read()  # ends when the process at its other end does, in whatever way
-    os._exit(0)  # a reply may be under way
+    try:
+        print(json.dumps(said), file=answer, flush=True)
+        sys.stdin.read()  # ends when the process at its other end does, in whatever way
+    finally:
+        os._exit(0)  # a server that is taken down as Python ends hangs
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
+import json
 import os
 import sys
-from typing import Literal, TextIO
+from collections.abc import Iterable
+from typing import Literal, NoReturn, TextIO
 
 from agent.commands import ask, chat, config, doctor, models, sessions
 from agent.commands import tools as tools_command
@@ -19,9 +22,8 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> None:
     """Exit codes: 0 right, 1 failure, 2 usage, 130 interrupted."""
     _have_streams()
-    parser = _parser()
     words = sys.argv[1:] if arguments is None else arguments
-    args = parser.parse_args(words or ["chat"])
+    args = _parse(words or ["chat"])
     try:
         code = args.run(args)
         sys.stdout.flush()
@@ -59,12 +61,36 @@ def _nowhere(mode: Literal["r", "w"]) -> TextIO:
     return open(os.devnull, mode, encoding="utf-8")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tinsmith", description="A local AI agent that makes its own tools."
-    )
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _Misused(f"{self.format_usage()}{self.prog}: {message}")
+
+
+class _Misused(Exception):
+    pass
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    """Exits with 2 and says what is wrong, in JSON where that was asked for."""
+    parser = _Parser(prog="tinsmith", description="A local AI agent that makes its own tools.")
     parser.add_argument("--version", action="version", version="tinsmith 0.1.0")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(commands)
-    return parser
+    try:
+        args, unknown = parser.parse_known_args(words)
+        if unknown:
+            known = commands.choices.get(words[0], parser)._option_string_actions
+            raise _Misused(f"tinsmith: there is no {_with_nearest(unknown[0], known)}")
+    except _Misused as error:
+        if words[0] == "ask" and "--json" in words:
+            print(json.dumps(ask.envelope() | {"error": str(error)}))
+        else:
+            print(error, file=sys.stderr)
+        sys.exit(2)
+    return args
+
+
+def _with_nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word.partition("=")[0], known, n=1)
+    return f"{word}; did you mean {near[0]}?" if near else f"{word}; --help shows what there is"

@@ -35,41 +35,33 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("tinsmith", appauthor=False))
 
 
+def _setting(default: Any, about: str) -> Any:
+    return dataclasses.field(default=default, metadata={"about": about})
+
+
 @dataclass(frozen=True)
 class Settings:
-    model: str = ""
-    """A name from `tinsmith models` or a path. Empty: the one recommended here."""
-    engine: Literal["auto", "llamacpp", "transformers", "openai", "scripted"] = "auto"
-    """auto: openai when `url` is set, llamacpp for GGUF files, transformers for folders."""
-    url: str = ""
-    """A server that speaks the OpenAI chat protocol, such as http://127.0.0.1:8000/v1."""
-    script: str = ""
-    """A file of replies, for engine = "scripted"."""
-    device: Literal["auto", "cpu"] = "auto"
-    """auto: the GPU when there is one that the engine can use."""
-    bits: Literal[4, 8, 16, 32] = 4
-    """Quantise the weights to this many bits when loading; for the transformers engine."""
-    trust_remote_code: bool = False
-    """Run Python code that comes with a model's folder. It can do whatever you can."""
-    context: int = 0
-    """Window in tokens. 0: what the model and half of the free memory allow."""
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    seed: int = -1
-    """-1: a new one each time."""
-    max_tokens: int = 2048
-    """Of one reply."""
-    max_steps: int = 12
-    """Replies in one turn."""
-    max_seconds: float = 600.0
-    """Of one turn."""
-    tool_timeout: float = 60.0
-    """Seconds for a tool that does not say."""
-    offer_all: int = 8
-    """Up to this many tools, all are offered; with more, the best ones are picked."""
+    model: str = _setting("", "a name from `tinsmith models` or a path; empty: the recommended one")
+    engine: Literal["auto", "llamacpp", "transformers", "openai", "scripted"] = _setting(
+        "auto", "auto: openai with a url, llamacpp for GGUF files, transformers for folders"
+    )
+    url: str = _setting("", "an OpenAI chat server, such as http://127.0.0.1:8000/v1")
+    script: str = _setting("", "a file of replies, for the scripted engine")
+    device: Literal["auto", "cpu"] = _setting("auto", "auto: the GPU, when the engine can use it")
+    bits: Literal[4, 8, 16, 32] = _setting(4, "of the weights, in the transformers engine")
+    trust_remote_code: bool = _setting(False, "run code of a model's folder, which can do anything")
+    context: int = _setting(0, "the window in tokens; 0: what model and half the free memory allow")
+    temperature: float = _setting(0.0, "0: always the likeliest token")
+    top_p: float = _setting(1.0, "draw from the likeliest tokens with this share; 1: all")
+    top_k: int = _setting(0, "draw from so many of the likeliest tokens; 0: all")
+    min_p: float = _setting(0.0, "leave out what is less likely than this share of the likeliest")
+    repetition_penalty: float = _setting(1.0, "above 1: what was said is less likely")
+    seed: int = _setting(-1, "of what is drawn; -1: a new one each time")
+    max_tokens: int = _setting(2048, "of one reply")
+    max_steps: int = _setting(12, "replies in one turn")
+    max_seconds: float = _setting(600.0, "of one turn")
+    tool_timeout: float = _setting(60.0, "seconds for a tool that does not say")
+    offer_all: int = _setting(8, "up to so many tools are all offered; of more, the best")
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:
@@ -100,8 +92,8 @@ def save(key: str, text: str | None) -> None:
         write_atomically(file, tomlkit.dumps(document))
 
 
-def describe() -> list[tuple[str, Any, str]]:
-    """Key, value and where the value comes from, for every setting."""
+def describe() -> list[tuple[str, Any, str, str]]:
+    """Key, value, where the value comes from and what it means, for every setting."""
     written = _read(home() / "config.toml")
     now = load()
     return [
@@ -109,6 +101,7 @@ def describe() -> list[tuple[str, Any, str]]:
             field.name,
             getattr(now, field.name),
             "config.toml" if field.name in written else "default",
+            field.metadata["about"],
         )
         for field in dataclasses.fields(Settings)
     ]

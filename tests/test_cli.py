@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
+
+from agent.settings import Settings
 
 HEAVY = [
     "torch", "transformers", "chromadb", "sentence_transformers", "xllamacpp",
@@ -147,6 +150,27 @@ def test_converting_shows_a_line_and_an_interrupt_exits_with_130(smollm: Path, s
     child.close()
     assert child.exitstatus == 130
     assert not list(state.glob("models/*"))
+
+
+def test_a_wrong_option_names_the_nearest_and_json_stays_json() -> None:
+    done = tinsmith("ask", "--modle", "x", "hi")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tinsmith: there is no --modle; did you mean --model?\n"
+    for wrong in (["--modle=x", "hi"], ["--bits", "5", "hi"]):
+        done = tinsmith("ask", "--json", *wrong)
+        assert (done.returncode, done.stderr) == (2, "")
+        envelope = json.loads(done.stdout)
+        assert not envelope["ok"]
+        assert wrong[0].partition("=")[0] in envelope["error"]
+
+
+def test_every_setting_is_explained_and_a_model_that_is_not_here_is_told() -> None:
+    done = tinsmith("config", "set", "model", "qwen2.5-coder-0.5")
+    assert done.returncode == 0
+    assert "it is set, but" in done.stderr
+    lines = tinsmith("config").stdout.splitlines()
+    assert len(lines) == len(dataclasses.fields(Settings))
+    assert all(len(line) > 50 for line in lines)
 
 
 def test_config_is_written_shown_and_refuses_unknown_keys() -> None:

@@ -32,34 +32,39 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
+def envelope() -> dict[str, Any]:
+    """What `--json` prints, as it is before anything has come."""
+    return {
+        "ok": False, "answer": "", "reason": "failed", "error": None, "calls": [],
+        "usage": None, "model": None, "session": None, "seconds": 0.0,
+    }  # fmt: skip
+
+
 def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
-    envelope: dict[str, Any] = {
-        "ok": False, "answer": "", "reason": "failed", "error": None, "calls": [],
-        "usage": None, "model": None, "session": None,
-    }  # fmt: skip
+    answer = envelope()
     try:
-        code = _ask(args, envelope)
+        code = _ask(args, answer)
     except TinsmithError as error:
         if not args.json:
             raise
-        envelope["error"] = str(error)
+        answer["error"] = str(error)
         code = error.exit_code
     except KeyboardInterrupt:
-        envelope["reason"] = "interrupted"
+        answer["reason"] = "interrupted"
         code = 130
     except (Exception, SystemExit) as error:
         if not args.json:
             raise
-        envelope["error"] = f"{type(error).__name__}: {error}"
+        answer["error"] = f"{type(error).__name__}: {error}"
         code = 1
     if args.json:
-        envelope["seconds"] = round(time.monotonic() - began, 3)
-        print(json.dumps(envelope))
+        answer["seconds"] = round(time.monotonic() - began, 3)
+        print(json.dumps(answer))
     return code
 
 
-def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
+def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
     from agent import app
     from agent.approval import Approval, allow
     from agent.memory.sessions import Session
@@ -94,19 +99,19 @@ def _ask(args: argparse.Namespace, envelope: dict[str, Any]) -> int:
         with waiting(f"loading {app.called(settings)}") as wait:
             agent = app.build(settings, session, box, approve, wait.tell)
         at_end.callback(agent.engine.close)
-        envelope.update(model=agent.engine.name, session=session.id)
+        answer.update(model=agent.engine.name, session=session.id)
         # half a character, as of a file's name, is one that no model can read
         events = agent.send(question.encode("utf-8", "replace").decode())
-        _draw(events, envelope, None if args.json else out)
+        _draw(events, answer, None if args.json else out)
         for name in refused:
             _say(f"tinsmith: {name} was not run, it asks first; allow it with --approve {name}")
-    reason = str(envelope["reason"])
+    reason = str(answer["reason"])
     if reason not in ("answered", "failed"):
         _say(f"tinsmith: the turn ended early: {reason}")
     return 0 if reason == "answered" else CODES.get(reason, 1)
 
 
-def _draw(events: Iterator[Event], envelope: dict[str, Any], out: TextIO | None) -> None:
+def _draw(events: Iterator[Event], answer: dict[str, Any], out: TextIO | None) -> None:
     """The answer goes to `out` as it comes, all else to stderr and into the envelope."""
     from agent.events import Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
     from agent.repl.screen import clean
@@ -122,13 +127,13 @@ def _draw(events: Iterator[Event], envelope: dict[str, Any], out: TextIO | None)
             _say(f"· {event.name} {json.dumps(event.arguments)}")
         elif isinstance(event, ToolFinished):
             done = asdict(event) | {"arguments": started[event.id]}
-            envelope["calls"].append(done)
+            answer["calls"].append(done)
             _say(f"{'✓' if event.ok else '✗'} {_short(event.result)}")
         elif isinstance(event, Notice):
-            envelope["error"] = event.text
+            answer["error"] = event.text
             _say(f"tinsmith: {event.text}")
         elif isinstance(event, TurnEnded):
-            envelope.update(
+            answer.update(
                 ok=event.reason == "answered",
                 answer=event.answer,
                 reason=event.reason,

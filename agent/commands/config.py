@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,8 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _show(args: argparse.Namespace) -> int:
     from agent import settings
 
-    for key, value, origin in settings.describe():
-        print(f"{key:20}{value!r:16}{origin}")
+    for key, value, origin, about in settings.describe():
+        print(f"{key:20}{value!r:16}{origin:13}{about}")
     return 0
 
 
@@ -32,7 +33,22 @@ def _set(args: argparse.Namespace) -> int:
     from agent import settings
 
     settings.save(args.key, args.value)
+    if args.key == "model" and args.value:
+        _warn_of_no_model(args.value)
     return 0
+
+
+def _warn_of_no_model(name: str) -> None:
+    """It is kept: a server's model has any name, and one may be pulled afterwards."""
+    from agent import catalog, settings
+    from agent.errors import TinsmithError
+
+    if settings.load().url:
+        return
+    try:
+        catalog.resolve(name)
+    except TinsmithError as error:
+        print(f"tinsmith: it is set, but {error}", file=sys.stderr)
 
 
 def _path(args: argparse.Namespace) -> int:

@@ -60,7 +60,11 @@ def build(
                 f"get it with: tinsmith models pull {catalog.EMBEDDER}"
             )
         engine = load_engine(settings, tell)
-        offering = Offering(embedder.result(), settings.offer_all)
+        try:
+            offering = Offering(embedder.result(), settings.offer_all)
+        except BaseException:
+            engine.close()
+            raise
     return Agent(
         engine,
         toolbox.tools,

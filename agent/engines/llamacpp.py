@@ -30,7 +30,7 @@ TOP = 512
 
 
 class LlamaModel:
-    """A `TokenModel` over one slot of a llama.cpp server in this process."""
+    """A `TokenModel` over one slot of a llama.cpp server of our own."""
 
     def __init__(
         self,
@@ -46,13 +46,19 @@ class LlamaModel:
         self._server = self._start()
         self._connection: http.client.HTTPConnection | None = None
         self._interrupted = threading.Event()
+        self._closed = False
         self.usage = Usage()
-        props = self._post("/props", None)
-        self.context: int = props["default_generation_settings"]["n_ctx"]
-        self.chat_template: str = props.get("chat_template", "")
-        self.bos: str = props.get("bos_token", "")
-        self.eos: str = props.get("eos_token", "")
-        self.end_tokens = frozenset(self.encode(self.eos))
+        try:
+            self._server.wait_until_loaded()
+            props = self._post("/props", None)
+            self.context: int = props["default_generation_settings"]["n_ctx"]
+            self.chat_template: str = props.get("chat_template", "")
+            self.bos: str = props.get("bos_token", "")
+            self.eos: str = props.get("eos_token", "")
+            self.end_tokens = frozenset(self.encode(self.eos))
+        except BaseException:
+            self._server.close()
+            raise
         if report:
             report("loading", path.stat().st_size, path.stat().st_size)
 
@@ -141,6 +147,8 @@ class LlamaModel:
 
     def interrupt(self) -> None:
         self._interrupted.set()
+        if not self._server.address[1]:  # it is being loaded again
+            self._server.kill()
         connection = self._connection
         # bound once: the reply may end meanwhile, and its connection then has none
         if connection is not None and (open_socket := connection.sock) is not None:
@@ -148,6 +156,7 @@ class LlamaModel:
                 open_socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        self._closed = True
         self.interrupt()
         self._server.close()
 
@@ -196,13 +205,28 @@ class LlamaModel:
         return answer
 
     def _connect(self) -> http.client.HTTPConnection:
-        if self._server.has_ended():
+        if not self._closed and self._server.has_ended():
             self._server.close()
             self._server = self._start()
+            if not self._closed:
+                self._wait_again()
+        if self._closed:
+            self._server.close()
+            raise EngineError("this model has been closed")
         return http.client.HTTPConnection(*self._server.address)
+
+    def _wait_again(self) -> None:
+        try:
+            self._server.wait_until_loaded()
+        except EngineError as error:
+            if self._interrupted.is_set():
+                raise EngineError("stopped while the model was loaded again") from error
+            raise
 
     def _raise_if_gone(self) -> None:
         """Raise EngineError when the server has ended; the next request starts another."""
+        if self._closed:
+            raise EngineError("this model has been closed")
         if self._server.has_ended(seconds=1):  # its connections break a moment before
             raise EngineError(
                 f"llama.cpp did not survive this ({self._server.how_it_ended()}). Mostly the "

@@ -25,7 +25,8 @@ GLANCE = 0.1
 
 
 MENDABLE = "mendable"
-"""Marks, in a result's `additional_kwargs`, that the tool found fault with its arguments."""
+"""Marks, in a result's `additional_kwargs`, what the tool itself refused (ToolError): it tells the
+model what was wrong."""
 
 
 def run(

@@ -10,6 +10,7 @@ as soon as it is there, so the session can be opened again after any kind of dea
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import threading
@@ -164,8 +165,9 @@ class Agent:
         while True:
             turn.steps += 1
             specs, choice = self._offering.offer(
-                self.engine, self._prompt(), self.specs(), turn.called
+                self.engine, self._prompt(), self.specs(), turn.called, turn.mend
             )
+            turn.mend = ""
             if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
                 turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
                 return
@@ -241,7 +243,7 @@ class Agent:
         if last.type == "tool":
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
-            failed = getattr(last, "status", "") == "error"
+            failed = any(result.status == "error" for result in _latest_results(self.session))
             self.session.append(SystemMessage(render("results", request=short, failed=failed)))
         elif last.type != "system":
             self.session.append(SystemMessage(render("answer")))
@@ -297,10 +299,12 @@ class _Turn:
         """Text that was streamed and is not in the session yet."""
         self.reason: Reason = "answered"
         self.called: list[str] = []
-        """Names of the tools that did what they were called for, or never will, in order."""
+        """Names of the tools called, in order, without the call that may be mended."""
+        self.mend = ""
+        """The tool whose call was refused by the tool itself and is to be made once more."""
         self.repeats = 0
-        self._mistaken: set[str] = set()
-        """Those whose arguments were wrong once."""
+        self._mended = False
+        """Once a turn: a small model does not learn more from a second refusal."""
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._made: set[tuple[str, str]] = set()
         self._deadline = time.monotonic() + limits.seconds
@@ -311,11 +315,11 @@ class _Turn:
 
     def count(self, call: ToolCall, result: ToolMessage) -> int:
         """How often this call has given this result."""
-        name = call["name"]
-        if result.additional_kwargs.get(calls.MENDABLE) and name not in self._mistaken:
-            self._mistaken.add(name)
+        if result.additional_kwargs.get(calls.MENDABLE) and not self._mended:
+            self._mended = True
+            self.mend = call["name"]
         else:
-            self.called.append(name)
+            self.called.append(call["name"])
         made = _key(call)
         self._made.add(made)
         key = (*made, str(result.text))
@@ -334,6 +338,16 @@ class _Turn:
         if finish == "interrupted" and self.overdue and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
+
+
+def _latest_results(session: Session) -> list[ToolMessage]:
+    """Those of the last reply."""
+    from langchain_core.messages import ToolMessage
+
+    trailing = itertools.takewhile(
+        lambda message: message.type == "tool", reversed(session.messages)
+    )
+    return [message for message in trailing if isinstance(message, ToolMessage)]
 
 
 def _with_own_ids(message: AIMessage) -> AIMessage:

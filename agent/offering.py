@@ -123,11 +123,12 @@ class Offering:
         messages: Sequence[BaseMessage],
         specs: Sequence[ToolSpec],
         called: Sequence[str],
+        mend: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
-        `called`: names of the tools that were called in this turn, in order, without those that the
-        model may mend.
+        `called`: names of the tools that were called in this turn, in order. `mend`: one that
+        refused its call, which is to be made once more.
         """
         listed = not self.stable(specs)
         if listed:
@@ -139,7 +140,10 @@ class Offering:
             return specs, Choice("free", listed=listed)
         request = request_of(messages)
         prefix = () if listed else specs
-        if not called and messages[-1].type == "human":
+        if mend in [spec.name for spec in specs]:
+            others = {spec.name: -math.inf for spec in specs if spec.name != mend}
+            choice = Choice("call", others)
+        elif not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, prefix, request)
         else:
             choice = self._rest(engine, messages, specs, prefix, request, called)
@@ -180,8 +184,6 @@ class Offering:
     ) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
         parts = self._open_parts(specs, request, called)
-        if not parts and not called:  # its only call was mistaken
-            return Choice("call", _weights(specs, self._nearness(request, specs)))
         if not parts:
             wants = engine.wants_call(messages, prefix)
             return Choice("text" if wants is False else "free")

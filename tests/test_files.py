@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -122,6 +123,9 @@ def test_adding_keeps_the_file_for_those_who_know_it_by_another_name(root: Path)
         (b"a.c abc", "a.c", "\\1", b"\\1 abc"),
         (b"one two", " two", "", b"one"),
         (b'{"port": 80, "at": 80}', "port: 80", "port: 90", b'{"port": 90, "at": 80}'),
+        (b"a\nb\r\nc\n", "a\nb", "x", b"x\r\nc\n"),
+        (b"cat concatenate", "cat", "dog", b"dog concatenate"),
+        (b"v = 1.5; v = 1", "v = 1", "v = 2", b"v = 1.5; v = 2"),
     ],
 )
 def test_one_place_is_changed_and_all_else_stays(
@@ -138,6 +142,8 @@ def test_one_place_is_changed_and_all_else_stays(
     [
         ("port 80", r"does not hold 'port 80'; nearest to it are the lines\nthe port is 8080$"),
         ("port - is - 8080", r"does not hold 'port - is - 8080'"),
+        ("is 808", r"does not hold 'is 808'"),
+        ("log 'info'", r"does not hold"),
         ("is", "stands in server.txt 2 times, in lines 1, 3"),
         ("", "old is empty"),
         ("zebra", r"does not hold 'zebra'; nearest to it are the lines\nthe port is 8080$"),
@@ -152,6 +158,49 @@ def test_what_cannot_be_changed_is_said_before_the_user_is_asked(
     with pytest.raises(ToolError, match=why):
         act(tool, {"path": "server.txt", "old": old, "new": "port 90"})
     assert (root / "server.txt").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ("x: -5", "x: 5", "x: 7"),
+        ("if a != b:", "a == b", "a == c"),
+        ("x=1.5", "x = 1.5", "x = 1,5"),
+        ("total = a  + b", "a + b", "a - b"),
+        ('"a": 1, "a" : 1', "a: 1", "a: 2"),
+        ("aaa", "aa", "b"),
+        ("a b", "a", "a"),
+    ],
+)
+def test_what_is_not_meant_for_certain_is_not_changed(
+    root: Path, text: str, old: str, new: str
+) -> None:
+    (root / "x.txt").write_text(text)
+    with pytest.raises(ToolError):
+        run(root, "replace_in_file", path="x.txt", old=old, new=new)
+    assert (root / "x.txt").read_text() == text
+
+
+@given(
+    st.text("ab1 .\n\r\"':-", max_size=12),
+    st.text("ab1 .\n\r\"':-", max_size=4),
+    st.text("ab1 .\n", max_size=4),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_a_change_is_what_the_result_says(root: Path, text: str, old: str, new: str) -> None:
+    (root / "x.txt").write_bytes(text.encode())
+    try:
+        told = run(root, "replace_in_file", path="x.txt", old=old, new=new)
+    except ToolError:
+        assert (root / "x.txt").read_bytes() == text.encode()
+        return
+    went, came = ast.literal_eval(f"({told[8:-9].replace(' to ', ', ')})")
+    assert went != came
+    assert (root / "x.txt").read_bytes() in [
+        (text[:at] + came + text[at + len(went) :]).encode()
+        for at in range(len(text))
+        if text.startswith(went, at)
+    ]
 
 
 def test_lines_that_share_rare_words_are_found_where_none_has_the_phrase(root: Path) -> None:

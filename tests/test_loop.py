@@ -113,30 +113,44 @@ def test_a_tool_error_reaches_the_model_and_no_notice_the_user() -> None:
     assert not [event for event in events if isinstance(event, Notice)]
 
 
-def test_a_call_that_the_tool_found_fault_with_counts_when_it_fails_again() -> None:
-    counted = []
+def test_a_call_that_its_tool_refused_is_mended_once_in_a_turn() -> None:
+    seen = []
 
-    class Counting(Offering):
-        def offer(self, engine: Any, messages: Any, specs: Any, called: Any) -> Any:
-            counted.append(list(called))
-            return super().offer(engine, messages, specs, called)
+    class Seeing(Offering):
+        def offer(self, *args: Any) -> Any:
+            seen.append((list(args[3]), args[4]))
+            return super().offer(*args)
 
     agent, _ = agent_of(
-        call("picky", word="x"),
-        call("picky", word="y"),
+        calls(call("add", a=1, b=1), call("picky", word="x"), call("picky", word="y")),
+        call("picky", word="z"),
         call("broken", key="z"),
         call("erase", name="a"),
         say("ok"),
     )
-    agent._offering = Counting(None, 8)
+    agent._offering = Seeing(None, 8)
     turn(agent)
-    assert counted == [[], [], ["picky"], ["picky", "broken"], ["picky", "broken", "erase"]]
+    once = ["add", "picky"]
+    assert seen == [
+        ([], ""),
+        (once, "picky"),
+        ([*once, "picky"], ""),
+        ([*once, "picky", "broken"], ""),
+        ([*once, "picky", "broken", "erase"], ""),
+    ]
 
 
-def test_the_answer_after_a_call_that_failed_is_asked_to_say_so(minilm: Path) -> None:
-    engine = ScriptedEngine(call("picky", word="x"), call("picky", word="x"), say("ok"))
+@pytest.mark.parametrize("lines", [("y", "x"), ("x", "y")])
+def test_the_answer_after_a_call_that_failed_is_asked_to_say_so(
+    minilm: Path, lines: tuple[str, str]
+) -> None:
+    made = {"x": call("picky", word="x"), "y": call("add", a=1, b=2)}
+    both = calls(*(made[line] for line in lines))
+    engine = ScriptedEngine(both, call("picky", word="x"), say("ok"))
     session = Session.create(":memory:")
-    agent = Agent(engine, {"picky": picky}, session, Offering(SentenceEmbedder(minilm), 8))
+    agent = Agent(
+        engine, {"picky": picky, "add": add}, session, Offering(SentenceEmbedder(minilm), 8)
+    )
     turn(agent, "Take the word x, please.")
     assert "its work is not done" in str(session.messages[-2].text)
 

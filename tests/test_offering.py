@@ -63,12 +63,13 @@ def best(found: Choice) -> str:
     return max(found.weights, key=lambda name: found.weights[name])
 
 
-def test_a_request_whose_only_call_was_mistaken_is_still_to_be_served(
-    embedder: SentenceEmbedder,
-) -> None:
-    messages = asked("What does it say in server.txt?", ("read_file", "there is no file server"))
-    found = Offering(embedder, 8).offer(ScriptedEngine(), messages, SPECS, ())[1]
-    assert (found.mode, best(found)) == ("call", "read_file")
+def test_a_call_that_its_tool_refused_is_made_once_more(embedder: SentenceEmbedder) -> None:
+    messages = asked("and the other one?", ("read_file", "there is no file server"))
+    found = Offering(embedder, 8).offer(ScriptedEngine(), messages, SPECS, (), "read_file")[1]
+    assert found.mode == "call"
+    assert {name for name, weight in found.weights.items() if weight == -math.inf} == {
+        spec.name for spec in SPECS
+    } - {"read_file"}
 
 
 @pytest.mark.parametrize(

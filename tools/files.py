@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fnmatch
+import heapq
+import operator
 import os
 import re
 import stat
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -28,7 +30,7 @@ MOST_FOLDERS = 200
 """Files by whose names a request is recognised, and folders that are looked through for them: it is
 done at every step, and a walk through all of a large tree takes long."""
 LARGEST = 2_000_000
-"""Bytes of a file that is searched."""
+"""Bytes of a file that is searched, and characters of one that is changed in a place."""
 SKIPPED = {"node_modules", "__pycache__", "venv", "build", "dist"}
 """Folders that are not the user's own writing, besides hidden ones."""
 
@@ -54,8 +56,8 @@ def _show_append(self: Files, path: str, text: str) -> str:
 
 
 def _show_replace(self: Files, path: str, old: str, new: str) -> str:
-    before, after = self._replaced(path, old, new)
-    return _difference(path, before, after)
+    text, old, new = self._place(path, old, new)
+    return _difference(path, text, _changed(text, old, new))
 
 
 def _lines(text: str) -> str:
@@ -177,7 +179,7 @@ class Files:
                 return "\n".join(hits) + f"\n(stopped after {MOST_HITS} lines)"
         if hits:
             return "\n".join(hits)
-        near = _kindred(text, self._numbered(pattern), MOST_KINDRED)
+        near = _kindred(text, lambda: self._numbered(pattern), MOST_KINDRED)
         if not near:
             return f"(no file here contains {text!r})"
         return "\n".join([f"(no line contains {text!r}; nearest to it are)", *near])
@@ -269,25 +271,28 @@ class Files:
             old: what stands there now, word for word
             new: what shall stand there instead
         """
-        _, after = self._replaced(path, old, new)
+        text, old, new = self._place(path, old, new)
         try:
-            _replace(self.inside(path), after)
+            _replace(self.inside(path), _changed(text, old, new))
         except (OSError, UnicodeEncodeError) as error:
             raise ToolError(f"cannot change {path}: {error}") from error
         return f"changed {old!r} to {new!r} in {path}"
 
-    def _replaced(self, path: str, old: str, new: str) -> tuple[str, str]:
-        """The file before and after. `old` must be there, and only once."""
+    def _place(self, path: str, old: str, new: str) -> tuple[str, str, str]:
+        """What the file holds, what of it goes, which is there only once, and what comes."""
         text = self._exactly(path)
+        if len(text) > LARGEST:
+            raise ToolError(f"{path} has {len(text)} characters; at most {LARGEST} can be changed")
         if not old:
             raise ToolError("old is empty; it must say what stands there now")
-        if "\r\n" in text:
+        if old not in text and "\r\n" in text:
             old, new = (one.replace("\r\n", "\n").replace("\n", "\r\n") for one in (old, new))
-        if old not in text and (alike := _alike(old, new, text)):
-            old, new = alike
-        at = [match.start() for match in re.finditer(re.escape(old), text)]
+        at = _places(old, text)
         if not at:
-            near = _kindred(f"{old} {new}", (("", line) for line in text.splitlines()), 3)
+            old, new = _alike(old, new, text) or (old, new)
+            at = _places(old, text)
+        if not at:
+            near = _kindred(f"{old} {new}", lambda: (("", line) for line in text.splitlines()), 3)
             hint = "; nearest to it are the lines\n" + "\n".join(near) if near else ""
             raise ToolError(f"{path} does not hold {old!r}{hint}")
         if len(at) > 1:
@@ -296,7 +301,9 @@ class Files:
                 f"{old!r} stands in {path} {len(at)} times, in lines {lines}; say in old what "
                 "stands around the one that is meant"
             )
-        return text, text.replace(old, new)
+        if old == new:
+            raise ToolError(f"{old!r} would stay as it is; say in new what shall stand there")
+        return text, old, new
 
     def _added(self, path: str, text: str) -> tuple[str, str]:
         """What the file holds, and what is written behind it: `text` on lines of its own."""
@@ -383,37 +390,60 @@ class Files:
         return []
 
 
-def _kindred(text: str, lines: Iterable[tuple[str, str]], most: int) -> list[str]:
-    """The lines that share words with `text`, each behind its place; a rare word counts more.
+def _places(old: str, text: str) -> list[int]:
+    """Where `old` stands in `text`, not as a part of a longer word or number."""
+    before = r"(?<!\w)(?<!\d[.,])" if re.match(r"\w", old) else ""
+    behind = r"(?!\w|[.,]\d)" if re.search(r"\w$", old) else ""
+    overlapping = re.compile(f"(?={before}{re.escape(old)}{behind})")
+    return [match.start() for match in overlapping.finditer(text)]
+
+
+def _changed(text: str, old: str, new: str) -> str:
+    at = _places(old, text)[0]
+    return text[:at] + new + text[at + len(old) :]
+
+
+def _alike(old: str, new: str, text: str) -> tuple[str, str] | None:
+    """What stands in `text` and differs from `old` in quotes and blanks alone, and `new` with the
+    quotes and blanks that stand there; None when there is no such place, or several, or when `new`
+    differs from `old` in more than words.
+
+    Small models write `port: 80` where the file says `"port": 80`.
+    """
+    parts, changed = _words_and_signs(old), _words_and_signs(new)
+    signs, others = ([part for part in one if re.match(r"\W", part)] for one in (parts, changed))
+    if not parts or signs != others or len(parts) != len(changed):
+        return None
+    loose = r"([ \t\"'`]*)".join(map(re.escape, parts))
+    there = list(re.finditer(rf"(?<!\w){loose}(?!\w)", text))
+    if len(there) != 1:
+        return None
+    gaps = [*there[0].groups(), ""]
+    return there[0][0], "".join(map("".join, zip(changed, gaps, strict=True)))
+
+
+def _words_and_signs(text: str) -> list[str]:
+    return re.findall(r"\w+|[^\w\s\"'`]", text)
+
+
+def _kindred(text: str, lines: Callable[[], Iterable[tuple[str, str]]], most: int) -> list[str]:
+    """Of `lines`, each with its place, those that share words with `text`; a rare word counts more.
 
     Small models look for "Anna's telephone number" where the file says "Anna: 5550167".
     """
     words = {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 2}
-    found = []
-    seen: Counter[str] = Counter()
-    for place, line in lines:
-        if shared := words.intersection(re.findall(r"\w+", line.casefold())):
-            seen.update(shared)
-            found.append((shared, place + line.strip()[:LONGEST_LINE]))
-    worth = [(sum(1 / seen[word] for word in shared), line) for shared, line in found]
-    worth.sort(key=lambda pair: -pair[0])
-    return [line for value, line in worth[:most] if value * 2 > worth[0][0]]
 
+    def shared(line: str) -> set[str]:
+        folded = line.casefold()
+        likely = {word for word in words if word in folded}
+        return likely and likely.intersection(re.findall(r"\w+", folded))
 
-def _alike(old: str, new: str, text: str) -> tuple[str, str] | None:
-    """What stands in `text` with the words of `old`, and the same with those of `new` in their
-    place; None when there is no such place, or several, or one has more words than the other.
-
-    Small models write `port: 80` where the file says `"port": 80`.
-    """
-    words, changed = re.findall(r"\w+", old), re.findall(r"\w+", new)
-    if not words or len(words) != len(changed):
-        return None
-    there = re.findall(r"\b" + r"[^\w\n]+".join(words) + r"\b", text)
-    if len(there) != 1:
-        return None
-    following = iter(changed)
-    return there[0], re.sub(r"\w+", lambda _: next(following), there[0])
+    seen = Counter(word for _, line in lines() for word in shared(line))
+    worth = ((sum(1 / seen[word] for word in shared(line)), place, line) for place, line in lines())
+    best = heapq.nlargest(most, (one for one in worth if one[0]), key=operator.itemgetter(0))
+    return [
+        place + line.strip()[:LONGEST_LINE] for value, place, line in best if value * 2 > best[0][0]
+    ]
 
 
 def _replace(place: Path, text: str) -> None:

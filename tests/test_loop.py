@@ -152,7 +152,7 @@ def test_the_answer_after_a_call_that_failed_is_asked_to_say_so(
         engine, {"picky": picky, "add": add}, session, Offering(SentenceEmbedder(minilm), 8)
     )
     turn(agent, "Take the word x, please.")
-    assert "its work is not done" in str(session.messages[-2].text)
+    assert "That was not done" in str(session.messages[-2].text)
 
 
 def test_a_bug_in_a_tool_is_shown_with_its_line_and_does_not_end_the_turn() -> None:

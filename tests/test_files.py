@@ -51,6 +51,14 @@ def test_search_finds_lines_by_file_and_number_and_follows_no_links_out(root: Pa
     assert run(root, "search_files", text="berlin") == "notes.txt:2: two Berlin"
 
 
+def test_a_file_too_large_to_be_searched_is_named(root: Path) -> None:
+    with (root / "all.log").open("wb") as file:
+        file.truncate(3_000_000)
+    found = run(root, "search_files", text="berlin")
+    assert found.splitlines()[0] == "notes.txt:2: two Berlin"
+    assert found.splitlines()[1] == "(not searched, since larger than 2 MB: all.log)"
+
+
 def test_a_pipe_is_refused_and_not_waited_for(root: Path) -> None:
     os.mkfifo(root / "pipe")
     with pytest.raises(ToolError, match="ordinary"):

@@ -177,12 +177,13 @@ class Files:
                 hits.append(place + line.strip()[:LONGEST_LINE])
             if len(hits) == MOST_HITS:
                 return "\n".join(hits) + f"\n(stopped after {MOST_HITS} lines)"
-        if hits:
-            return "\n".join(hits)
-        near = _kindred(text, lambda: self._numbered(pattern), MOST_KINDRED)
-        if not near:
-            return f"(no file here contains {text!r})"
-        return "\n".join([f"(no line contains {text!r}; nearest to it are)", *near])
+        if not hits:
+            near = _kindred(text, lambda: self._numbered(pattern), MOST_KINDRED)
+            none = f"(no line contains {text!r}; nearest to it are)"
+            hits = [none, *near] if near else [f"(no file here contains {text!r})"]
+        if large := [path.name for path in self._files(pattern) if _size(path) > LARGEST]:
+            hits.append(f"(not searched, since larger than 2 MB: {', '.join(large[:5])})")
+        return "\n".join(hits)
 
     @tool(
         effects={"writes"},
@@ -379,8 +380,7 @@ class Files:
 
     def _lines(self, path: Path) -> list[str]:
         with contextlib.suppress(OSError):
-            about = path.lstat()
-            if stat.S_ISREG(about.st_mode) and about.st_size <= LARGEST:
+            if stat.S_ISREG(path.lstat().st_mode) and _size(path) <= LARGEST:
                 content = path.read_bytes()
                 return (
                     []
@@ -388,6 +388,14 @@ class Files:
                     else content.decode("utf-8", "replace").splitlines()
                 )
         return []
+
+
+def _size(path: Path) -> int:
+    """Bytes; 0 for what is gone."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _places(old: str, text: str) -> list[int]:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands import options
+from agent.commands.waiting import Wait, waiting
 from agent.errors import GrammarError, UsageError
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
+
+    from agent.loop import Agent
 
 START = '''"""A tool for Tinsmith. Try it: tinsmith tools check {file}"""
 
@@ -107,18 +110,28 @@ def _test(args: argparse.Namespace) -> int:
     unknown = [name for name in args.names if name not in box.tools]
     if unknown:
         raise UsageError(f"no tool named {unknown[0]!r}; there are: {', '.join(box.tools)}")
-    agent = app.build(app.settings_of(vars(args)), Session.create(":memory:"), box)
+    settings = app.settings_of(vars(args))
+    with waiting(f"loading {app.called(settings)}") as wait:
+        agent = app.build(settings, Session.create(":memory:"), box, tell=wait.tell)
     try:
-        for name in args.names or box.tools:
-            examples = getattr(box.tools[name], "examples", ())
-            chosen = [agent.first_choice(example) for example in examples]
-            print(f"{name:16}{chosen.count(name)} of {len(examples)}")
-            for example, other in zip(examples, chosen, strict=True):
-                if other != name:
-                    print(f"    {example!r}: {other or 'no tool'}")
+        with waiting("asking the model") as wait:
+            names = args.names or list(box.tools)
+            for number, name in enumerate(names, 1):
+                wait.say(f"{name}, {number} of {len(names)}")
+                _try_examples(agent, name, wait)
     finally:
         agent.engine.close()
     return 0
+
+
+def _try_examples(agent: Agent, name: str, wait: Wait) -> None:
+    examples = getattr(agent.tools[name], "examples", ())
+    chosen = [agent.first_choice(example) for example in examples]
+    wait.pause()
+    print(f"{name:16}{chosen.count(name)} of {len(examples)}", flush=True)
+    for example, other in zip(examples, chosen, strict=True):
+        if other != name:
+            print(f"    {example!r}: {other or 'no tool'}", flush=True)
 
 
 def _new(args: argparse.Namespace) -> int:

@@ -37,6 +37,12 @@ class Wait:
         with self._lock:
             print(("\r\x1b[K" if self._terminal else "") + text, file=sys.stderr, flush=True)
 
+    def pause(self) -> None:
+        """Clear the line that counts, for what is printed to standard output."""
+        with self._lock:
+            if self._terminal:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
     def keep_saying(self) -> None:
         while True:
             with self._lock:
@@ -46,10 +52,8 @@ class Wait:
             self._over.wait(GLANCE)
 
     def end(self) -> None:
-        with self._lock:
-            self._over.set()
-            if self._terminal:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        self._over.set()
+        self.pause()
 
     def _say(self) -> None:
         now = time.monotonic()

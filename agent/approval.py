@@ -72,6 +72,10 @@ class Remembered:
             self._keep(wanted)
         return Approval(True)
 
+    def forget_session(self) -> None:
+        """A new session begins."""
+        self._session.clear()
+
     def always(self) -> list[str]:
         """The patterns allowed for good in this working folder."""
         return self._read().get(self._folder, [])

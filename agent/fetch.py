@@ -98,7 +98,7 @@ def _bring(one: Entry, parts: Path, report: Report) -> None:
 
 def _listed(one: Entry) -> tuple[str, list[File]]:
     """The commit that the hub has now, and the files that make up the model."""
-    import httpx
+    import httpx2  # the hub's library speaks through this one
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
@@ -112,7 +112,7 @@ def _listed(one: Entry) -> tuple[str, list[File]]:
         raise ModelError(
             f"the hub has no model {one.hub}, or it is private: then set HF_TOKEN"
         ) from error
-    except (httpx.HTTPError, HfHubHTTPError, OSError) as error:
+    except (httpx2.HTTPError, HfHubHTTPError, OSError) as error:
         raise Unreachable(
             f"{one.name} cannot be fetched: the hub: {first_line(error)}. Check the network and "
             "repeat the command: what has come is kept"
@@ -168,7 +168,7 @@ def _from_hub(one: Entry, revision: str, files: list[File], whole: Path, report:
 
 def _download(hub: str, revision: str, file: str, whole: Path, tell: Callable[[int], None]) -> None:
     """One file by HTTP, going on where an earlier try stopped."""
-    import httpx
+    import httpx2
 
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     partial = whole.with_name("partial") / file
@@ -179,24 +179,24 @@ def _download(hub: str, revision: str, file: str, whole: Path, tell: Callable[[i
     if token := os.environ.get("HF_TOKEN"):
         headers["Authorization"] = f"Bearer {token}"
     try:
-        with httpx.stream(
+        with httpx2.stream(
             "GET",
             f"{endpoint}/{hub}/resolve/{revision}/{file}",
             headers=headers,
             follow_redirects=True,
-            timeout=httpx.Timeout(30.0, connect=CONNECT_SECONDS),
+            timeout=httpx2.Timeout(30.0, connect=CONNECT_SECONDS),
         ) as response:
-            if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if response.status_code == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
                 partial.unlink()  # longer than the file is
             response.raise_for_status()
-            resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+            resumed = response.status_code == httpx2.codes.PARTIAL_CONTENT
             have = have if resumed else 0
             with partial.open("ab" if resumed else "wb") as out:
                 for chunk in response.iter_bytes(CHUNK):
                     out.write(chunk)
                     have += len(chunk)
                     tell(have)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise Unreachable(f"the hub: {first_line(error)}") from error
     os.replace(partial, whole / file)
 

@@ -137,6 +137,8 @@ def _check(key: str, value: Any, where: str) -> None:
     allowed = (int, float) if wanted is float else (wanted,)
     if type(value) not in allowed:
         raise SettingsError(f"{where}: {key} = {value!r}; it is a {wanted.__name__}")
+    if key == "context" and 0 < value < LEAST_WINDOW:
+        raise SettingsError(f"{where}: context = {value}; it is 0 or at least {LEAST_WINDOW}")
     low, high = RANGES.get(key, (float("-inf"), float("inf")))
     if isinstance(value, int | float) and not low <= value <= high:
         raise SettingsError(f"{where}: {key} = {value!r}; it is from {low:g} to {high:g}")
@@ -155,9 +157,12 @@ def _parse(key: str, text: str) -> Any:
 
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
+LEAST_WINDOW = 256
+"""Tokens. llama.cpp makes no smaller one."""
+
 RANGES: dict[str, tuple[float, float]] = {
     "context": (0, 1e9),
-    "temperature": (0, 10),
+    "temperature": (0, 2),
     "top_p": (0, 1),
     "top_k": (0, 1e9),
     "min_p": (0, 1),

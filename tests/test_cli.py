@@ -173,13 +173,27 @@ def test_every_setting_is_explained_and_a_model_that_is_not_here_is_told() -> No
     assert all(len(line) > 50 for line in lines)
 
 
+def test_a_hub_that_is_not_reached_is_one_line() -> None:
+    done = tinsmith("models", "pull", "org/none", env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert done.returncode == 1
+    assert "org/none cannot be fetched: the hub: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_new_tool_takes_no_name_of_a_built_in_one(state: Path) -> None:
+    done = tinsmith("tools", "new", "read_file")
+    assert (done.returncode, "built-in" in done.stderr) == (2, True)
+    assert not (state / "tools").exists()
+
+
 def test_config_is_written_shown_and_refuses_unknown_keys() -> None:
     assert tinsmith("config", "set", "temperature", "0.7").returncode == 0
     assert "0.7" in tinsmith("config").stdout
     wrong = tinsmith("config", "set", "temprature", "0.7")
     assert wrong.returncode == 2
     assert "did you mean 'temperature'" in wrong.stderr
-    assert "from 0 to 10" in tinsmith("config", "set", "temperature", "99").stderr
+    assert "from 0 to 2" in tinsmith("config", "set", "temperature", "9").stderr
+    assert "0 or at least 256" in tinsmith("config", "set", "context", "12").stderr
 
 
 def test_a_new_tool_passes_its_check_and_is_not_overwritten(state: Path) -> None:
@@ -225,8 +239,64 @@ def test_a_conversation_that_goes_on_begins_with_what_was_said_last(tmp_path: Pa
 
 def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> None:
     write: dict[str, object] = {"call": "write_file", "arguments": {"path": "x", "text": "y"}}
-    done = tinsmith("ask", *scripted(tmp_path, write, {"say": "No."}), "write y to x")
+    model = scripted(tmp_path, write, {"say": "No."})
+    done = tinsmith("ask", *model, "write y to x")
+    assert (done.returncode, done.stdout) == (1, "No.\n")
     assert "allow it with --approve write_file" in done.stderr
+    envelope = json.loads(tinsmith("ask", "--json", *model, "write y to x").stdout)
+    assert (envelope["ok"], envelope["answer"]) == (False, "No.")
+    assert "--approve write_file" in envelope["error"]
+
+
+WRITE: dict[str, object] = {"call": "write_file", "arguments": {"path": "x.txt", "text": "y"}}
+
+
+def test_what_is_typed_before_a_question_can_be_read_does_not_answer_it(tmp_path: Path) -> None:
+    model = scripted(tmp_path, WRITE, {"say": "Written."}, {"say": "A summary."})
+    child = terminal("chat", *model, cwd=tmp_path)
+    child.expect("> ")
+    child.send("write it\rsummarise it\r")
+    child.expect(r"and why\)\?")
+    assert not (tmp_path / "x.txt").exists()
+    child.send("o\r")
+    child.expect("wrote 1 line to x.txt")
+    child.expect("A summary.")
+    child.expect(r"\[\?2004h")
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
+
+
+def test_only_a_word_alone_is_consent(tmp_path: Path) -> None:
+    child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "As you wish."}), cwd=tmp_path)
+    child.expect("> ")
+    child.send("write it\r")
+    for said in ("oh no, not that", "stop, do not", "and then?", "o k", ""):
+        child.expect(r"and why\)\?")
+        child.send(said + "\r")
+        child.expect("one of these")
+    child.expect(r"and why\)\?")
+    child.send("No, rather not\r")
+    child.expect("did not allow")
+    child.expect("As you wish.")
+    assert not (tmp_path / "x.txt").exists()
+    child.expect(r"\[\?2004h")
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_text("no model")
+    child = terminal("chat", *scripted(tmp_path, {"say": "Still here."}), cwd=tmp_path)
+    child.expect("> ")
+    child.send("/model a.gguf\r")
+    child.expect("begin with GGUF")
+    child.expect(r"\[\?2004h")
+    child.send("are you there?\r")
+    child.expect("back to scripted")
+    child.expect("Still here.")
+    child.expect(r"\[\?2004h")
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
 
 
 def test_chat_in_a_pipe_has_no_prompt_and_no_colours(script: Path) -> None:

@@ -130,6 +130,8 @@ def test_adding_keeps_the_file_for_those_who_know_it_by_another_name(root: Path)
         (b"a\r\nb\r\nc", "a\nb", "x\ny", b"x\r\ny\r\nc"),
         (b"a.c abc", "a.c", "\\1", b"\\1 abc"),
         (b"one two", " two", "", b"one"),
+        (b"a\r\nb\r\nc", "b", "", b"a\r\nc"),
+        (b"a\nb c\n", "b", "", b"a\n c\n"),
         (b'{"port": 80, "at": 80}', "port: 80", "port: 90", b'{"port": 90, "at": 80}'),
         (b"a\nb\r\nc\n", "a\nb", "x", b"x\r\nc\n"),
         (b"cat concatenate", "cat", "dog", b"dog concatenate"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import HumanMessage
 
+from agent.engines.base import Sampling
 from agent.engines.llama_server import PROGRAM, LlamaServer
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
@@ -34,6 +35,17 @@ def test_a_conversation_outlives_it(smollm: Path) -> None:
         list(running)
     assert reply(engine, question)[0] == before[0]
     engine.close()
+
+
+def test_what_was_written_before_a_stop_took_its_time(smollm: Path) -> None:
+    model = LlamaModel(smollm, 512)
+    running = model.generate(model.encode("Once upon a time"), None, Sampling(), 200)
+    for _ in range(20):
+        next(running)
+    running.close()
+    assert model.usage.generated >= 20
+    assert 1 < model.usage.generated / model.usage.decode_seconds < 10_000
+    model.close()
 
 
 PARENT = """

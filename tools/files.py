@@ -302,6 +302,8 @@ class Files:
                 f"{old!r} stands in {path} {len(at)} times, in lines {lines}; say in old what "
                 "stands around the one that is meant"
             )
+        if not new and (line_end := _ends_line(text, at[0], at[0] + len(old))):
+            old += line_end
         if old == new:
             raise ToolError(f"{old!r} would stay as it is; say in new what shall stand there")
         return text, old, new
@@ -404,6 +406,13 @@ def _places(old: str, text: str) -> list[int]:
     behind = r"(?!\w|[.,]\d)" if re.search(r"\w$", old) else ""
     overlapping = re.compile(f"(?={before}{re.escape(old)}{behind})")
     return [match.start() for match in overlapping.finditer(text)]
+
+
+def _ends_line(text: str, start: int, end: int) -> str:
+    """What ends the line that the place is all of; "" when it is not all of one."""
+    if start and text[start - 1] != "\n":
+        return ""
+    return next((one for one in ("\r\n", "\n") if text.startswith(one, end)), "")
 
 
 def _changed(text: str, old: str, new: str) -> str:

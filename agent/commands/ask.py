@@ -104,7 +104,11 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
         events = agent.send(question.encode("utf-8", "replace").decode())
         _draw(events, answer, None if args.json else out)
         for name in refused:
-            _say(f"tinsmith: {name} was not run, it asks first; allow it with --approve {name}")
+            why = f"{name} was not run, it asks first; allow it with --approve {name}"
+            _say(f"tinsmith: {why}")
+            answer.update(ok=False, error=why)
+    if refused:
+        return 1
     reason = str(answer["reason"])
     if reason not in ("answered", "failed"):
         _say(f"tinsmith: the turn ended early: {reason}")

@@ -135,10 +135,13 @@ def _try_examples(agent: Agent, name: str, wait: Wait) -> None:
 
 
 def _new(args: argparse.Namespace) -> int:
+    from agent import app
     from agent.settings import home
 
     if not args.name.isidentifier():
         raise UsageError(f"{args.name!r} is not a Python name; take letters, digits and _")
+    if args.name in (tool.name for tool in app.built_in()):
+        raise UsageError(f"{args.name} is the name of a built-in tool; take another")
     file = home() / "tools" / f"{args.name}.py"
     file.parent.mkdir(parents=True, exist_ok=True)
     try:

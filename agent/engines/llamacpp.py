@@ -12,6 +12,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -85,15 +86,17 @@ class LlamaModel:
             request["grammar"] = grammar
         seen = Usage()  # until the server's own account comes, at the end of a whole reply
         predicted = 0
+        last = time.perf_counter()
         try:
             for part in self._stream(request):
+                since, last = time.perf_counter() - last, time.perf_counter()
                 if "prompt_progress" in part:
                     seen = _read_so_far(part["prompt_progress"])
                     continue
                 if not part.get("stop"):
                     count = part["tokens_predicted"] - predicted
                     predicted = part["tokens_predicted"]
-                    seen += Usage(generated=count)
+                    seen += Usage(generated=count, decode_seconds=since)
                     yield Piece(self._exact(part, count), part["content"])
                     continue
                 seen = _usage(part["timings"])

@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application.current import get_app_session
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
+from prompt_toolkit.input.typeahead import get_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal as is_dumb_terminal
@@ -98,6 +100,9 @@ def quiet_keys() -> Iterator[None]:
     file = sys.stdin.fileno()
     before = termios.tcgetattr(file)
     tty.setcbreak(file, termios.TCSANOW)
+    quiet = termios.tcgetattr(file)
+    quiet[3] |= termios.NOFLSH  # Ctrl-C stops the answer; what was typed before it stays
+    termios.tcsetattr(file, termios.TCSANOW, quiet)
     try:
         yield
     finally:
@@ -106,9 +111,13 @@ def quiet_keys() -> Iterator[None]:
 
 def typed() -> bytes:
     """What has been typed since, without waiting."""
-    if not sys.stdin.isatty() or not select.select([sys.stdin], [], [], 0)[0]:
+    if not sys.stdin.isatty():
         return b""
-    return os.read(sys.stdin.fileno(), 4096)
+    # what came in one piece with the line before, prompt_toolkit has read already
+    read = "".join(key.data for key in get_typeahead(get_app_session().input)).encode()
+    if not select.select([sys.stdin], [], [], 0)[0]:
+        return read
+    return read + os.read(sys.stdin.fileno(), 4096)
 
 
 def text_of(keys: bytes) -> str:

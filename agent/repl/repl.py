@@ -80,6 +80,10 @@ class Repl:
         self._prompt: PromptSession[str] | None = None
         self._typed = ""
         """Text for the next prompt to begin with."""
+        self._before: Settings | None = None
+        """Of the model that was talked with before this one, until this one is there."""
+        self._told: BaseException | None = None
+        """The last error that was shown."""
         self._interrupted = 0.0
         self._waits = False
         """Whether a question waits for the model."""
@@ -152,8 +156,9 @@ class Repl:
         self._prompt.app.invalidate()
 
     def _tell(self, error: BaseException) -> None:
+        self._told = error
         self._screen.notice(_told(error))
-        if error is self._loading.error and self._prompt is not None:
+        if error is self._loading.error and self._prompt is not None and self._before is None:
             self._screen.notice(
                 "/model NAME talks with another one; Tab shows those that are here."
             )
@@ -172,9 +177,20 @@ class Repl:
                 self._typed = prompt.text_of(typed)
                 if loading.error is None:
                     loading.agent()
+        if loading.error is not None and self._before is not None:
+            return self._back(loading.error, self._before)
+        self._before = None
         agent = loading.agent()
         agent.session = self._session
         return agent
+
+    def _back(self, error: Exception, before: Settings) -> Agent:
+        if error is not self._told:
+            self._tell(error)
+        self._screen.dim(f"back to {app.called(before)}")
+        self._settings, self._before = before, None
+        self._loading = self._load(before)
+        return self._loaded()
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -235,15 +251,20 @@ class Repl:
         always = f"[a]lways {wanted}, " if wanted else ""
         if not wanted:
             del answers["a"]
+        answers |= {answer: answer for answer in answers.values()}
         with self._screen.approval(name, arguments, preview):
+            # typed before the question could be read, so no answer to it: the next prompt's
+            self._typed += prompt.text_of(prompt.typed())
             while True:
                 try:
-                    text = ask(f"[o]nce, this [s]ession, {always}[n]o (n and a reason)? ")
+                    text = ask(f"[o]nce, any this [s]ession, {always}[n]o (and why)? ")
                 except EOFError:
                     return "no", ""
-                key, _, reason = text.strip().partition(" ")
-                if key[:1].lower() in answers:
-                    return answers[key[0].lower()], reason
+                word, _, reason = text.strip().partition(" ")
+                said = answers.get(word.rstrip(",.:").lower())
+                if said == "no" or (said and not reason):  # consent is one word, or it is none
+                    return said, reason.strip()
+                self._screen.dim(f"{', '.join(answers)}: one of these; only behind n more words")
 
     def _arguments(self, command: str) -> Iterable[str]:
         if command == "model":
@@ -302,6 +323,7 @@ class Repl:
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
             self._loaded()
             self._loading.close()
+            self._before = self._settings if self._prompt is not None else None
         self._settings = wanted
         self._loading = self._load(wanted)
         self._loading.start()
@@ -316,6 +338,7 @@ class Repl:
             back = f"tinsmith chat --resume {self._session.id}"
             self._screen.dim(f"a new one; back to the last with: {back}")
         self._session = session
+        self._approve.forget_session()
 
     def quit(self, rest: str) -> None:
         """leave; the conversation is kept (tinsmith chat --resume)"""
@@ -375,7 +398,9 @@ def _have_model(settings: Settings, terminal: bool) -> None:
     size = sum(catalog.entry(model).bytes for model in missing) / 1e9
     takes = f"{size:.2f} GB" if one.bytes else "its size is on its page of the hub,"
     print(f"{one.title or name}: {takes} to fetch, kept in {home() / 'models'}.")
-    if _answer("Fetch it now? [Y/n] ") not in ("", "y", "yes"):
+    while (said := _answer("Fetch it now? [Y/n] ")) not in ("", "y", "yes", "n", "no"):
+        print(f"{said!r} is neither y nor n")
+    if said in ("n", "no"):
         raise ModelError(
             "no model; `tinsmith models` lists others, --model takes a path or an id of the hub"
         )

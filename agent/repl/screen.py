@@ -23,6 +23,10 @@ LOOKS = 8
 """How often a second the growing block is drawn."""
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
+ENDED = {
+    "interrupted": "interrupted", "failed": "failed", "seconds": "stopped: max_seconds",
+    "steps": "stopped: max_steps", "tokens": "cut off: max_tokens", "repeats": "stopped: repeats",
+}  # fmt: skip
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What a model or a tool could steer the terminal with."""
 
@@ -53,7 +57,7 @@ class Screen:
         self.ended = ""
         self._answer, self._blocks, self._thought = "", 0, ""
         self._running.clear()
-        self._stage = lambda: "reading"
+        self._stage = lambda: "thinking"
         self._since = time.monotonic()
         self._resume()
         try:
@@ -92,7 +96,7 @@ class Screen:
             self._finish_text()
             self._pause()
             self.ended = event.reason
-            reason = "" if event.reason == "answered" else f"({event.reason}) "
+            reason = f"({ENDED[event.reason]}) " if event.reason in ENDED else ""
             self.dim(reason + _cost(event.usage))
 
     def recall(self, messages: Sequence[BaseMessage]) -> None:
@@ -104,6 +108,10 @@ class Screen:
             text = clean(str(message.text)).strip()
             if text and message.type in ("human", "ai"):
                 self.dim(f"> {text}" if message.type == "human" else text)
+            elif message.type == "tool" and getattr(message, "status", "") == "error":
+                self.dim(f"✗ {message.name} → {one_line(text)}")
+        if messages[-1].type != "ai":
+            self.dim("(ended before there was an answer)")
 
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)

@@ -80,14 +80,25 @@ class Remembered:
         """The patterns allowed for good in this working folder."""
         return self._read().get(self._folder, [])
 
+    def everywhere(self) -> dict[str, list[str]]:
+        """The patterns allowed for good, by working folder."""
+        return self._read()
+
+    def take_back(self, wanted: str) -> None:
+        """Ask again for what was allowed for good in this folder. Raises OSError."""
+        self._change(lambda kept: kept - {wanted})
+
     def _keep(self, wanted: str) -> None:
         try:
-            with locked(self._file):
-                kept = self._read()
-                kept[self._folder] = sorted({*kept.get(self._folder, []), wanted})
-                write_atomically(self._file, json.dumps(kept, indent=1))
+            self._change(lambda kept: kept | {wanted})
         except OSError as error:
             self._tell(f"{wanted} is allowed only now, {self._file} cannot be written: {error}")
+
+    def _change(self, change: Callable[[set[str]], set[str]]) -> None:
+        with locked(self._file):
+            kept = self._read()
+            kept[self._folder] = sorted(change(set(kept.get(self._folder, []))))
+            write_atomically(self._file, json.dumps(kept, indent=1))
 
     def _read(self) -> dict[str, list[str]]:
         """By working folder. What cannot be understood is put aside, not written over."""

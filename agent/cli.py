@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable
 from typing import Literal, NoReturn, TextIO
 
-from agent.commands import ask, chat, config, doctor, models, sessions
+from agent.commands import approvals, ask, chat, config, doctor, models, sessions
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
 
-COMMANDS = (chat, ask, models, tools_command, sessions, config, doctor)
+COMMANDS = (chat, ask, models, tools_command, sessions, approvals, config, doctor)
 INTERRUPTED = 130
 
 

@@ -103,3 +103,21 @@ def test_what_two_programs_allow_is_kept_of_both(file: Path) -> None:
     other("write_file", {"path": "b/x"}, "")
     (kept,) = json.loads(file.read_text()).values()
     assert kept == ["write_file(a/*)", "write_file(b/*)"]
+
+
+def test_what_was_allowed_for_good_can_be_taken_back(file: Path) -> None:
+    always(file, {"path": "notes/a.md", "text": "x"})
+    user = User("no")
+    remembered = Remembered(file, user, lambda text: None)
+    assert list(remembered.everywhere().values()) == [["write_file(notes/*)"]]
+    remembered.take_back("write_file(notes/*)")
+    assert not remembered("write_file", {"path": "notes/a.md", "text": "x"}, "").allowed
+
+
+def test_a_new_session_asks_again(file: Path) -> None:
+    answers = iter([("session", ""), ("no", "")])
+    remembered = Remembered(file, lambda *_: next(answers), lambda text: None)  # type: ignore[arg-type]
+    assert remembered("write_file", {"path": "a"}, "").allowed
+    assert remembered("write_file", {"path": "b"}, "").allowed
+    remembered.forget_session()
+    assert not remembered("write_file", {"path": "b"}, "").allowed

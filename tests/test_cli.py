@@ -173,6 +173,17 @@ def test_every_setting_is_explained_and_a_model_that_is_not_here_is_told() -> No
     assert all(len(line) > 50 for line in lines)
 
 
+def test_approvals_are_listed_and_taken_back(state: Path) -> None:
+    state.mkdir()
+    kept = {str(Path.cwd()): ["write_file(a.txt)"], "/elsewhere": ["write_file(b.txt)"]}
+    (state / "approvals.json").write_text(json.dumps(kept))
+    assert "write_file(b.txt)" in tinsmith("approvals").stdout
+    done = tinsmith("approvals", "rm", "write_file(b.txt)")
+    assert (done.returncode, "did you mean write_file(a.txt)" in done.stderr) == (2, True)
+    assert tinsmith("approvals", "rm", "write_file(a.txt)").returncode == 0
+    assert "a.txt" not in tinsmith("approvals").stdout
+
+
 def test_a_hub_that_is_not_reached_is_one_line() -> None:
     done = tinsmith("models", "pull", "org/none", env={"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert done.returncode == 1

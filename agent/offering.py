@@ -58,7 +58,7 @@ ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25, least=0.0)
 JOINED = Judge(cosine=8.0, odds=1.7, bias=-1.1, least=-2.0)
 """For the first request of a conversation. The slopes are alike for models of different size. The
 bias loses 1 fitting request in 12 of the 0.5B on `benchmarks/fits.jsonl`, whose requests are harder
-than most."""
+than most, and 1 in 4 of the 1.5B, which is slower to call."""
 LATER = Judge(cosine=8.0, odds=0.4, bias=0.3, least=-12.0)
 """For the ones after it: whatever is asked, a model is then less ready to call, by some nats."""
 NAME_WEIGHT = 16.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from agent.commands.waiting import waiting
@@ -111,10 +113,36 @@ def _convert(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.name} is a folder already; only GGUF files are converted")
     name = args.name if catalog.is_here(args.name) else source.stem
     os.environ.update(app.QUIET, TQDM_DISABLE="1")  # its bars would be drawn into our line
-    with waiting(f"converting {name}") as wait:
-        path = convert(source, catalog.folder(f"{name}-hf"), wait.say)
+    with waiting(f"converting {name}") as wait, _kept_interrupt() as raise_if_interrupted:
+
+        def say(stage: str) -> None:
+            raise_if_interrupted()
+            wait.say(stage)
+
+        path = convert(source, catalog.folder(f"{name}-hf"), say)
     print(path)
     return 0
+
+
+@contextmanager
+def _kept_interrupt() -> Iterator[Callable[[], None]]:
+    """Gives what raises KeyboardInterrupt when there has been one: libraries swallow it."""
+    interrupted = False
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.default_int_handler(number, frame)
+
+    def raise_if_interrupted() -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield raise_if_interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _remove(args: argparse.Namespace) -> int:

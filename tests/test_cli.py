@@ -39,6 +39,12 @@ def terminal(*words: str, term: str = "xterm", cwd: Path | None = None) -> pexpe
     )  # fmt: skip
 
 
+def leave(child: pexpect.spawn) -> None:
+    child.expect(r"\[\?2004h")  # the prompt is there again
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
+
+
 def scripted(tmp_path: Path, *lines: dict[str, object]) -> list[str]:
     """The options for a model that says this."""
     file = tmp_path / "lines.jsonl"
@@ -272,9 +278,7 @@ def test_what_is_typed_before_a_question_can_be_read_does_not_answer_it(tmp_path
     child.send("o\r")
     child.expect("wrote 1 line to x.txt")
     child.expect("A summary.")
-    child.expect(r"\[\?2004h")
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
+    leave(child)
 
 
 def test_only_a_word_alone_is_consent(tmp_path: Path) -> None:
@@ -290,9 +294,7 @@ def test_only_a_word_alone_is_consent(tmp_path: Path) -> None:
     child.expect("did not allow")
     child.expect("As you wish.")
     assert not (tmp_path / "x.txt").exists()
-    child.expect(r"\[\?2004h")
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
+    leave(child)
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
@@ -305,9 +307,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> 
     child.send("are you there?\r")
     child.expect("back to scripted")
     child.expect("Still here.")
-    child.expect(r"\[\?2004h")
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
+    leave(child)
 
 
 def test_chat_in_a_pipe_has_no_prompt_and_no_colours(script: Path) -> None:

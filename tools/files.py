@@ -56,8 +56,8 @@ def _show_append(self: Files, path: str, text: str) -> str:
 
 
 def _show_replace(self: Files, path: str, old: str, new: str) -> str:
-    text, old, new = self._place(path, old, new)
-    return _difference(path, text, _changed(text, old, new))
+    before, after, _, _ = self._replaced(path, old, new)
+    return _difference(path, before, after)
 
 
 def _lines(text: str) -> str:
@@ -208,15 +208,13 @@ class Files:
             text: the whole new content
         """
         place = self.inside(path)
-        try:
+        with _writing(f"write {path}"):
             if place.is_dir():
                 raise ToolError(f"{path} is a folder")
             if place.exists() and not place.is_file():
                 raise ToolError(f"{path} is not an ordinary file")
             place.parent.mkdir(parents=True, exist_ok=True)
             _replace(place, text)
-        except (OSError, UnicodeEncodeError) as error:
-            raise ToolError(f"cannot write {path}: {error}") from error
         return f"wrote {_lines(text)} to {path}"
 
     @tool(
@@ -239,13 +237,11 @@ class Files:
             text: only what is new
         """
         _, new = self._added(path, text)
-        try:
-            with self.inside(path).open("ab") as file:  # what others add meanwhile stays
-                file.write(new.encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except (OSError, UnicodeEncodeError) as error:
-            raise ToolError(f"cannot add to {path}: {error}") from error
+        # what others add meanwhile stays
+        with _writing(f"add to {path}"), self.inside(path).open("ab") as file:
+            file.write(new.encode())
+            file.flush()
+            os.fsync(file.fileno())
         return f"added {_lines(text)} to {path}"
 
     @tool(
@@ -272,15 +268,13 @@ class Files:
             old: what stands there now, word for word
             new: what shall stand there instead
         """
-        text, old, new = self._place(path, old, new)
-        try:
-            _replace(self.inside(path), _changed(text, old, new))
-        except (OSError, UnicodeEncodeError) as error:
-            raise ToolError(f"cannot change {path}: {error}") from error
+        _, after, old, new = self._replaced(path, old, new)
+        with _writing(f"change {path}"):
+            _replace(self.inside(path), after)
         return f"changed {old!r} to {new!r} in {path}"
 
-    def _place(self, path: str, old: str, new: str) -> tuple[str, str, str]:
-        """What the file holds, what of it goes, which is there only once, and what comes."""
+    def _replaced(self, path: str, old: str, new: str) -> tuple[str, str, str, str]:
+        """The file before and after, what of it goes, which is there only once, and what comes."""
         text = self._exactly(path)
         if len(text) > LARGEST:
             raise ToolError(f"{path} has {len(text)} characters; at most {LARGEST} can be changed")
@@ -306,7 +300,7 @@ class Files:
             old += line_end
         if old == new:
             raise ToolError(f"{old!r} would stay as it is; say in new what shall stand there")
-        return text, old, new
+        return text, text[: at[0]] + new + text[at[0] + len(old) :], old, new
 
     def _added(self, path: str, text: str) -> tuple[str, str]:
         """What the file holds, and what is written behind it: `text` on lines of its own."""
@@ -382,7 +376,8 @@ class Files:
 
     def _lines(self, path: Path) -> list[str]:
         with contextlib.suppress(OSError):
-            if stat.S_ISREG(path.lstat().st_mode) and _size(path) <= LARGEST:
+            about = path.lstat()
+            if stat.S_ISREG(about.st_mode) and about.st_size <= LARGEST:
                 content = path.read_bytes()
                 return (
                     []
@@ -390,6 +385,15 @@ class Files:
                     else content.decode("utf-8", "replace").splitlines()
                 )
         return []
+
+
+@contextlib.contextmanager
+def _writing(what: str) -> Iterator[None]:
+    """An error of the disk, or of a character that no file can hold, is told to the model."""
+    try:
+        yield
+    except (OSError, UnicodeEncodeError) as error:
+        raise ToolError(f"cannot {what}: {error}") from error
 
 
 def _size(path: Path) -> int:
@@ -413,11 +417,6 @@ def _ends_line(text: str, start: int, end: int) -> str:
     if start and text[start - 1] != "\n":
         return ""
     return next((one for one in ("\r\n", "\n") if text.startswith(one, end)), "")
-
-
-def _changed(text: str, old: str, new: str) -> str:
-    at = _places(old, text)[0]
-    return text[:at] + new + text[at + len(old) :]
 
 
 def _alike(old: str, new: str, text: str) -> tuple[str, str] | None:

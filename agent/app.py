@@ -217,7 +217,7 @@ def asks_for_trust(folder: Path) -> bool:
 
 
 def trust(folder: Path) -> None:
-    from agent.files import locked, write_atomically
+    from tools.storage import locked, write_atomically
 
     file = home() / "trusted"
     with locked(file):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.files import locked, write_atomically
+from tools.storage import locked, write_atomically
 
 
 @dataclass(frozen=True)

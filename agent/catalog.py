@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from agent.errors import ModelError, UnknownName
-from agent.files import size_of
 from agent.settings import home
+from tools.storage import size_of
 
 EMBEDDER = "all-minilm-l6-v2"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w./-]*\.gguf)?")

@@ -14,6 +14,7 @@ from typing import Literal, NoReturn, TextIO
 from agent.commands import approvals, ask, chat, config, doctor, models, sessions
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
+from tools.errors import SpecialistError
 
 COMMANDS = (chat, ask, models, tools_command, sessions, approvals, config, doctor)
 INTERRUPTED = 130
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = 1
-    except TinsmithError as error:
+    except (TinsmithError, SpecialistError) as error:
         print(f"tinsmith: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:

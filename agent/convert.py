@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.errors import ModelError, first_line
-from agent.files import sync_folder
+from tools.storage import sync_folder
 
 Say = Callable[[str], None]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from agent import catalog
 from agent.catalog import Entry, Mirror
 from agent.errors import Damaged, ModelError, Unreachable, first_line
-from agent.files import size_of, sync_folder
+from tools.storage import size_of, sync_folder
 
 CHUNK = 1 << 20
 """Bytes read at once."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from agent.errors import SettingsError
-from agent.files import locked, write_atomically
+from tools.storage import locked, write_atomically
 
 
 def home() -> Path:

@@ -19,7 +19,7 @@ import pytest
 
 from agent import catalog
 from agent.app import QUIET
-from agent.files import size_of
+from tools.storage import size_of
 
 ROOT = Path(__file__).parent.parent
 SMALL = "smollm2-135m"

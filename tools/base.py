@@ -28,6 +28,8 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import ToolException as LangChainToolException
 from pydantic import BaseModel, Field, ValidationError
 
+from tools.errors import ToolError as ToolError  # what a tool raises, beside what it is made with
+
 FORMATS = {
     "", "date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri",
 }  # fmt: skip
@@ -36,10 +38,6 @@ LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
 """Names of parameters that LangChain renames or fills in itself."""
 Effect = Literal["reads", "writes", "runs long"]
 Approval = Literal["never", "ask"]
-
-
-class ToolError(Exception):
-    """Something the model should hear and can act on: a wrong path, a bad expression."""
 
 
 class ToolMistake(Exception):

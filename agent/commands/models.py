@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from agent.commands.waiting import waiting
-from agent.files import size_of
+from tools.storage import size_of
 
 if TYPE_CHECKING:
     from agent.fetch import Report

@@ -1,0 +1,32 @@
+"""What goes wrong in a tool, for a reason that whoever called it can act on.
+
+    ToolError                the model hears it
+    └── SpecialistError      exit code 1 on the command line, shown as one sentence
+        ├── PlanError        exit code 2: what was asked for cannot be done (column, method, base)
+        ├── DataError        exit code 2: the file of examples cannot be used
+        └── UnknownSpecialist  exit code 2
+
+Anything else that a tool raises is a bug and stays visible.
+"""
+
+from __future__ import annotations
+
+
+class ToolError(Exception):
+    """The message says what is wrong, with the value, and the way out."""
+
+
+class SpecialistError(ToolError):
+    exit_code = 1
+
+
+class PlanError(SpecialistError):
+    exit_code = 2
+
+
+class DataError(SpecialistError):
+    exit_code = 2
+
+
+class UnknownSpecialist(SpecialistError):
+    exit_code = 2

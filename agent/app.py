@@ -97,16 +97,17 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
             raise UsageError("the openai engine needs --url, such as http://127.0.0.1:8000/v1")
         return OpenAIEngine(settings.url, settings.model, settings.context)
     name = settings.model or default_model()
-    path = catalog.resolve(name)
+    weights = catalog.weights(name, settings.engine, settings.device)
     from agent.engines.local import LocalEngine
 
-    named = path.stem if catalog.local(name) else name
-    return LocalEngine(named, _load_model(path, settings, tell))
+    named = name if catalog.is_here(name) or catalog.specialist(name) else weights.path.stem
+    return LocalEngine(named, _load_model(weights, settings, tell))
 
 
-def _load_model(path: Path, settings: Settings, tell: Tell) -> TokenModel:
+def _load_model(weights: catalog.Weights, settings: Settings, tell: Tell) -> TokenModel:
     from agent.estimate import estimate
 
+    path = weights.path
     wanted = settings.engine
     if wanted == "auto":
         wanted = "transformers" if path.is_dir() else "llamacpp"
@@ -128,11 +129,16 @@ def _load_model(path: Path, settings: Settings, tell: Tell) -> TokenModel:
     if wanted == "llamacpp":
         from agent.engines.llamacpp import LlamaModel
 
-        return LlamaModel(path, context, settings.device)
+        return LlamaModel(path, context, settings.device, adapter=weights.adapter)
     from agent.engines.transformers import TransformersModel
 
     return TransformersModel(
-        path, context, settings.bits, settings.device, settings.trust_remote_code
+        path,
+        context,
+        settings.bits,
+        settings.device,
+        settings.trust_remote_code,
+        adapter=weights.adapter,
     )
 
 
@@ -194,9 +200,14 @@ def refuse_missing(paths: Sequence[Path]) -> None:
 def built_in() -> Iterable[BaseTool]:
     from tools.base import tools_of
     from tools.calculate import calculate
+    from tools.classify import Classify
     from tools.files import Files
+    from tools.specialists.use import Specialists
+    from tools.train import Train
 
-    return [calculate, *tools_of(Files(Path.cwd()))]
+    files, specialists = Files(Path.cwd()), Specialists(home())
+    boxes = (files, Classify(specialists, files), Train(specialists, files))
+    return [calculate, *(one for box in boxes for one in tools_of(box))]
 
 
 def project_tools() -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.approval import Approver
-from agent.events import Event, Notice, ToolFinished, ToolStarted
+from agent.events import Event, Notice, ToolFinished, ToolProgress, ToolStarted
 
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall, ToolMessage
@@ -74,7 +74,7 @@ def _side_by_side(
     answers = []
     for call, one in zip(calls, running, strict=True):
         if isinstance(one, _Running):
-            answer, bug = one.wait(stopped)
+            answer, bug = yield from one.wait(stopped)
             if bug:
                 yield Notice(bug)
             spent = one.spent
@@ -116,17 +116,24 @@ class _Running:
         self._call = call
         self._seconds = timeout_of(tool) or seconds
         self._started = time.monotonic()
+        self._progress: ToolProgress | None = None
         self._done: queue.SimpleQueue[tuple[ToolMessage, str]] = queue.SimpleQueue()
         _in_thread(functools.partial(self._work, tool))
 
-    def wait(self, stopped: threading.Event) -> tuple[ToolMessage, str]:
+    def wait(
+        self, stopped: threading.Event
+    ) -> Generator[ToolProgress, None, tuple[ToolMessage, str]]:
         """The answer, and what the user should see of a bug."""
+        told = None
         try:
             while True:
                 left = self._started + self._seconds - time.monotonic()
                 try:
                     return self._done.get(timeout=max(0.0, min(GLANCE, left)))
                 except queue.Empty:
+                    if (now := self._progress) is not told and now is not None:
+                        told = now
+                        yield now
                     if stopped.is_set():
                         why = "stopped by the user; outcome unknown"
                         return _answer(self._call, why, ok=False), ""
@@ -137,8 +144,9 @@ class _Running:
             self.spent = time.monotonic() - self._started
 
     def _work(self, tool: BaseTool) -> None:
-        from tools.base import ToolError, invoke
+        from tools.base import ToolError, hear, invoke
 
+        hear(self._hear)
         try:
             self._done.put((_answer(self._call, invoke(tool, self._call["args"]), ok=True), ""))
         except ToolError as error:
@@ -148,6 +156,9 @@ class _Running:
             what = f"{type(error).__name__}: {error}"
             notice = f"tool {tool.name!r} has a bug: {what} ({where.filename}:{where.lineno})"
             self._done.put((_answer(self._call, f"the tool failed: {what}", ok=False), notice))
+
+    def _hear(self, done: int, total: int, what: str) -> None:
+        self._progress = ToolProgress(_id(self._call), done, total, what)
 
 
 class _Thread(threading.Thread):

@@ -47,6 +47,16 @@ class ToolStarted:
 
 
 @dataclass(frozen=True)
+class ToolProgress:
+    """How far a tool is that tells."""
+
+    id: str
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True)
 class ToolFinished:
     id: str
     name: str
@@ -74,4 +84,4 @@ class TurnEnded:
     """Replies the model gave in this turn."""
 
 
-Event = TextDelta | ToolStarted | ToolFinished | Notice | TurnEnded
+Event = TextDelta | ToolStarted | ToolProgress | ToolFinished | Notice | TurnEnded

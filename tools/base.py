@@ -21,6 +21,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -38,6 +39,11 @@ LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
 """Names of parameters that LangChain renames or fills in itself."""
 Effect = Literal["reads", "writes", "runs long"]
 Approval = Literal["never", "ask"]
+Choices = Sequence[str] | Mapping[str, str]
+"""Live values of a parameter, or the values and what the model is told of each."""
+Report = Callable[[int, int, str], None]
+
+_report: ContextVar[Report | None] = ContextVar("report", default=None)
 
 
 class ToolMistake(Exception):
@@ -55,7 +61,7 @@ class Tool(StructuredTool):
     """Seconds. None: the loop's limit."""
     examples: tuple[str, ...] = ()
     """Utterances that should select this tool; `tinsmith tools test` tries them."""
-    choices: Mapping[str, Callable[[], Sequence[str]]] = Field(default_factory=dict)
+    choices: Mapping[str, Callable[[], Choices]] = Field(default_factory=dict)
     """For a parameter's name, a function giving its live values."""
     subjects: Callable[[], Sequence[str]] | None = None
     """Gives the names of what there is for this tool now, such as the files: a request that names
@@ -99,7 +105,7 @@ def tool(
     approval: Approval = "never",
     timeout: float | None = None,
     examples: Sequence[str] = (),
-    choices: Mapping[str, Callable[..., Sequence[str]]] | None = None,
+    choices: Mapping[str, Callable[..., Choices]] | None = None,
     subjects: Callable[..., Sequence[str]] | None = None,
     preview: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -136,10 +142,14 @@ def spec(tool: BaseTool) -> ToolSpec | None:
     """
     parameters = _plain(_schema(tool), tool.name)
     for parameter, values in getattr(tool, "choices", {}).items():
-        live = list(values())
+        live = values()
         if not live:
             return None
-        _restrict(parameters["properties"][parameter], live)
+        place = parameters["properties"][parameter]
+        _restrict(place, list(live))
+        if isinstance(live, Mapping) and any(live.values()):
+            each = "; ".join(f"{name}: {what}" for name, what in live.items() if what)
+            place["description"] = f"{place.get('description', parameter)} ({each})"
     examples = tuple(getattr(tool, "examples", ()))
     description = tool.description.split("\n\nArgs:")[0].strip()
     return ToolSpec(tool.name, description, parameters, examples, _subjects(tool))
@@ -185,6 +195,18 @@ def invoke(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
     except LangChainToolException as error:
         raise ToolError(str(error)) from error
     return as_text(result)
+
+
+def progress(done: int, total: int, what: str) -> None:
+    """For a tool that works long: tell how many of its `what` are done, of how many."""
+    report = _report.get()
+    if report is not None:
+        report(done, total, what)
+
+
+def hear(report: Report) -> None:
+    """In a thread that runs a tool: who is told of its progress."""
+    _report.set(report)
 
 
 def as_text(result: Any) -> str:

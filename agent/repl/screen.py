@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from agent.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded, Usage
+from agent.events import (
+    Event,
+    Notice,
+    TextDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    TurnEnded,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -44,6 +53,7 @@ class Screen:
         """Blocks of this answer that are."""
         self._thought = ""
         self._running: dict[str, tuple[ToolStarted, float]] = {}
+        self._progress: dict[str, ToolProgress] = {}
         self._stage: Callable[[], str] = lambda: "reading"
         self._since = 0.0
         self._column_open = False
@@ -85,6 +95,8 @@ class Screen:
         elif isinstance(event, ToolStarted):
             self._finish_text()
             self._running[event.id] = (event, time.monotonic())
+        elif isinstance(event, ToolProgress):
+            self._progress[event.id] = event
         elif isinstance(event, ToolFinished):
             started, _ = self._running.pop(event.id)
             self._tool(started, event)
@@ -260,13 +272,21 @@ class Screen:
             now = time.monotonic()
             return Group(
                 *(
-                    self._line(f"· {written(one.name, one.arguments)} {_seconds(now - begun)}")
+                    self._line(
+                        f"· {self._far(one.id)}{written(one.name, one.arguments)} "
+                        f"{_seconds(now - begun)}"
+                    )
                     for one, begun in running
                 )
             )
         if time.monotonic() - self._since < PATIENCE:
             return Text("")
         return self._line(f"{self._stage()} {self._waited()}")
+
+    def _far(self, id: str) -> str:
+        """How far a tool is that tells."""
+        now = self._progress.get(id)
+        return f"{now.done} of {now.total} {now.what}: " if now else ""
 
     def _line(self, text: str, end: bool = False) -> Text:
         """One dim line; `end`: its end is what counts."""

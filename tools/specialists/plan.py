@@ -34,6 +34,8 @@ class Plan:
     """The model to start from, as the user calls it."""
     base_path: str = ""
     """Its folder, or that of a version of a specialist to go on from."""
+    came_from: int = 0
+    """The version of the specialist that is trained on; 0: the base."""
     method: Method = "full"
     layers: int = 0
     """With method "head": so many of the last layers are trained too."""

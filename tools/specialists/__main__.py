@@ -1,0 +1,84 @@
+"""What runs a job: `python -P -m tools.specialists JOB`. With --train one of several processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from tools.errors import SpecialistError
+from tools.specialists.jobs import NICE, OFFLINE, Job, Jobs, Stopped, remember_process, the_device
+
+
+def main() -> int:
+    folder = Path(sys.argv[1])
+    os.environ.update(OFFLINE)
+    if "--train" in sys.argv:
+        return _train(folder)
+    remember_process(folder, os.getpid())
+    from filelock import FileLock, Timeout
+
+    try:
+        only = FileLock(folder / ".lock").acquire(timeout=0)
+    except Timeout:
+        return 0  # continued twice at once
+    with only:
+        return _run(folder)
+
+
+def _run(folder: Path) -> int:
+    job = Job(folder)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    try:
+        with the_device(Jobs(folder.parent.parent), job, "device"):
+            if job.plan.processes > 1 and not job.plan.ray:
+                return subprocess.call(_launch(job))
+            return _train(folder)
+    except Stopped:
+        job.ended("stopped", "before it began")
+        return 0
+
+
+def _launch(job: Job) -> list[str]:
+    """accelerate starts the processes and tells each which one it is."""
+    import torch
+
+    kind = "--multi_gpu" if torch.cuda.is_available() else "--cpu"
+    return [
+        *(sys.executable, "-P", "-m", "accelerate.commands.launch", kind),
+        *("--num_processes", str(job.plan.processes), "--num_machines", "1"),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+        *("--module", "tools.specialists", str(job.folder), "--train"),
+    ]
+
+
+def _train(folder: Path) -> int:
+    job = Job(folder)
+    from tools.specialists.registry import Registry
+
+    try:
+        if job.plan.ray:
+            from tools.specialists import cluster
+
+            cluster.run(job)
+        else:
+            from tools.specialists import training
+
+            training.run(job, Registry(folder.parent.parent))
+    except SpecialistError as error:
+        job.ended("failed", str(error))
+        return 1
+    except Stopped:
+        job.ended("stopped", f"a checkpoint is kept; tinsmith jobs continue {job.id} goes on")
+    except Exception as error:
+        traceback.print_exc()
+        job.ended("failed", f"a bug, please report it with log.txt: {error!r}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Causal language model on conversations and tool calls: the agent's own model learns from talks.
+
+The model's own chat template writes the conversation, and only what the assistant says is learnt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tools.errors import SpecialistError
+from tools.specialists import compute, methods
+from tools.specialists.checks import Examples
+from tools.specialists.measured import Measured
+from tools.specialists.plan import Plan
+from tools.specialists.training import Work
+
+LENGTH = 1024
+BATCH = 4
+SILENT = -100
+GGUF = "adapter.gguf"
+"""The adapter as llama.cpp reads it."""
+
+
+def epochs(rows: int, labels: int, batch: int) -> int:
+    return min(10, max(2, math.ceil(100 * batch / max(1, rows))))
+
+
+def prepare(plan: Plan, examples: Examples) -> Work:
+    base = Path(plan.base_path)
+    tokenizer = compute.tokenizer(base)
+    if tokenizer.chat_template is None:
+        raise SpecialistError(f"{plan.base} has no chat template, so it cannot learn from talks")
+    model = compute.load(
+        "AutoModelForCausalLM", base, dtype="float32", **methods.quantisation(plan)
+    )
+    model.config.use_cache = False
+
+    def encoded(some: Sequence[Any]) -> list[dict[str, Any]]:
+        rows = [encode(tokenizer, one.messages, one.tools, plan.length) for one in some]
+        return [row for row in rows if any(label != SILENT for label in row["labels"])]
+
+    train, held = encoded(examples.train), encoded(examples.held)
+    if not train or not held:
+        raise SpecialistError(
+            f"nothing is left to learn when conversations are cut at {plan.length} tokens: no "
+            "answer of the assistant begins before; a larger --length takes more memory"
+        )
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    fill = {"input_ids": pad, "labels": SILENT}
+    return Work(
+        model=methods.apply(model, plan),
+        tokenizer=tokenizer,
+        train=train,
+        held=held,
+        collate=lambda rows: compute.padded(rows, fill),
+        metric="loss",
+    )
+
+
+def save(work: Work, folder: Path) -> None:
+    work.model.config.use_cache = True
+    work.model.save_pretrained(folder)
+    work.tokenizer.save_pretrained(folder)
+
+
+def measure(
+    folder: Path,
+    base: Path,
+    plan: Plan,
+    examples: Examples,
+    labels: Sequence[str] | None = None,
+) -> Measured:
+    """Loss and perplexity of what the assistant says in the held-out conversations."""
+    if methods.is_adapter(folder) and not (folder / GGUF).exists():
+        from tools.specialists import gguf_adapter
+
+        with contextlib.suppress(SpecialistError):  # an architecture that cannot be written yet
+            gguf_adapter.write(folder, base, folder / GGUF)
+    mine = _loss(_load(folder, base), compute.tokenizer(folder), examples, plan)
+    before = compute.load("AutoModelForCausalLM", base, dtype="float32")
+    theirs = _loss(before, compute.tokenizer(base), examples, plan)
+    return Measured(
+        "loss",
+        {"loss": mine, "perplexity": math.exp(min(50.0, mine))},
+        {"base": {"loss": theirs, "perplexity": math.exp(min(50.0, theirs))}},
+    )
+
+
+def encode(
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]],
+    length: int,
+) -> dict[str, Any]:
+    """Tokens of a conversation; `labels` are SILENT outside of what the assistant says.
+
+    Raises SpecialistError when the template refuses the conversation.
+    """
+
+    def written(some: Sequence[Mapping[str, Any]], begin: bool) -> str:
+        try:
+            text: str = tokenizer.apply_chat_template(
+                list(some),
+                tools=list(tools) or None,
+                tokenize=False,
+                add_generation_prompt=begin,
+            )
+        except Exception as error:  # a template is a program of the model's makers
+            raise SpecialistError(
+                f"the model's chat template refuses a conversation: {compute.first_line(error)}"
+            ) from error
+        return text
+
+    whole = written(messages, False)
+    spans = []
+    for at, message in enumerate(messages):
+        if message["role"] == "assistant":
+            begin = len(written(messages[:at], True))
+            spans.append((begin, len(written(messages[: at + 1], False))))
+    given = tokenizer(
+        whole,
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        truncation=True,
+        max_length=length,
+    )
+    ids = given["input_ids"]
+    labels = [
+        token if any(begin <= first < end for begin, end in spans) else SILENT
+        for token, (first, _) in zip(ids, given["offset_mapping"], strict=True)
+    ]
+    return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
+
+
+def _load(folder: Path, base: Path) -> Any:
+    if not methods.is_adapter(folder):
+        return compute.load("AutoModelForCausalLM", folder, dtype="float32")
+    model = compute.load("AutoModelForCausalLM", base, dtype="float32")
+    return methods.with_adapter(model, folder)
+
+
+def _loss(model: Any, tokenizer: Any, examples: Examples, plan: Plan) -> float:
+    rows = [encode(tokenizer, one.messages, one.tools, plan.length) for one in examples.held]
+    model = model.to(compute.device()).eval()
+    loss, count = 0.0, 0
+    for row in rows:
+        ids = torch.tensor([row["input_ids"]], device=model.device)
+        labels = torch.tensor(row["labels"][1:], device=model.device)
+        with torch.inference_mode():
+            logits = model(input_ids=ids).logits[0].float()
+        logits = logits[-len(row["input_ids"]) :][:-1]  # behind virtual tokens, if there are any
+        there = labels != SILENT
+        loss += float(
+            torch.nn.functional.cross_entropy(logits[there], labels[there], reduction="sum")
+        )
+        count += int(there.sum())
+    return loss / max(1, count)

@@ -1,0 +1,101 @@
+"""Specialists at work: found in the registry, loaded once, tried on a file of rows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.errors import SpecialistError
+from tools.specialists import bases, checks
+from tools.specialists.manifest import Manifest
+from tools.specialists.plan import Plan, Task
+from tools.specialists.registry import Registry
+
+if TYPE_CHECKING:
+    from tools.specialists.classifier import Classifier
+    from tools.specialists.masked import Filler
+    from tools.specialists.measured import Measured
+    from tools.specialists.tagger import Tagger
+
+KEPT = 3
+"""Models that stay in memory."""
+
+
+class Specialists:
+    """Those of one state folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.registry = Registry(home)
+        self._loaded: OrderedDict[tuple[str, str], Any] = OrderedDict()
+
+    def classifier(self, reference: str) -> tuple[Classifier, Manifest]:
+        """Raises SpecialistError, as all of these do."""
+
+        def load(folder: Path, one: Manifest) -> Any:
+            from tools.specialists.classifier import Classifier
+
+            base = self._base(folder, one)
+            return Classifier(folder, base, one.labels, one.length, one.many)
+
+        return self._ready(reference, "classifier", load)
+
+    def tagger(self, reference: str) -> tuple[Tagger, Manifest]:
+        def load(folder: Path, one: Manifest) -> Any:
+            from tools.specialists.tagger import Tagger
+
+            return Tagger(folder, self._base(folder, one), one.labels, one.length)
+
+        return self._ready(reference, "tagger", load)
+
+    def filler(self, reference: str) -> tuple[Filler, Manifest]:
+        def load(folder: Path, one: Manifest) -> Any:
+            from tools.specialists.masked import Filler
+
+            return Filler(folder, self._base(folder, one))
+
+        return self._ready(reference, "masked", load)
+
+    def evaluate(self, reference: str, file: Path) -> tuple[Measured, Manifest, int]:
+        """What it does on all rows of a file that have a known answer, and how many there are."""
+        from tools.specialists.recipes import recipe_of
+
+        name, version = self.registry.find(reference)
+        one = self.registry.manifest(name, version)
+        examples = checks.load_all(file, one.task, one.settings.get("columns", {}), one.many)
+        folder = self.registry.folder(name, version)
+        plan = Plan(
+            name,
+            one.task,
+            str(file),
+            many=one.many,
+            base=one.base,
+            length=one.length,
+            batch=16,
+            seed=int(one.settings.get("seed", 0)),
+        )
+        base = bases.of_version(self.registry, one)
+        measured = recipe_of(one.task).measure(folder, base, plan, examples, one.labels)
+        return measured, one, len(examples.held)
+
+    def _ready(
+        self, reference: str, task: Task, load: Callable[[Path, Manifest], Any]
+    ) -> tuple[Any, Manifest]:
+        name, version = self.registry.find(reference)
+        one = self.registry.manifest(name, version)
+        if one.task != task:
+            raise SpecialistError(f"{name} is a {one.task}, and a {task} is needed")
+        folder = self.registry.folder(name, version)
+        key = (str(folder), one.created)  # a number can come again when versions were removed
+        if key not in self._loaded:
+            self._loaded[key] = load(folder, one)
+            while len(self._loaded) > KEPT:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(key)
+        return self._loaded[key], one
+
+    def _base(self, folder: Path, one: Manifest) -> Path:
+        """Whole weights need none, which may be gone by now."""
+        return bases.of_version(self.registry, one) if one.is_adapter else folder

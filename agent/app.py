@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ def build(
 
     Raises ModelError, DoesNotFit, EngineError, UsageError.
     """
-    os.environ.update(QUIET)
+    quiet()
     with ThreadPoolExecutor(1) as beside:
         embedder = beside.submit(load_embedder)  # importing torch and loading a GGUF go together
         if not catalog.is_here(catalog.EMBEDDER) and settings.engine != "scripted":
@@ -82,6 +83,13 @@ def build(
         ),
         Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
     )
+
+
+def quiet() -> None:
+    """Before libraries are imported: no telemetry, no network, no warnings of what is no fault."""
+    os.environ.update(QUIET)
+    # it warns of each kernel that is not installed, and at every layer
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:

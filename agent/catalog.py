@@ -2,7 +2,7 @@
 
 A model is a folder of `models/` in the state folder, and there only when it is whole. Its name is
 one of `models.toml`, a hub id such as `Qwen/Qwen3-8B` or `ORG/REPO/FILE.gguf`, or what `convert`
-wrote. `agent.fetch` brings them.
+wrote. `agent.fetch` brings them. A specialist of task causal is a model too.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ import difflib
 import re
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.errors import ModelError, UnknownName
+from agent import machine
+from agent.errors import ModelError, UnknownName, UsageError
 from agent.settings import home
+from tools.errors import SpecialistError
 from tools.storage import size_of
 
+if TYPE_CHECKING:
+    from tools.specialists.manifest import Manifest
+
 EMBEDDER = "all-minilm-l6-v2"
+CONVERTED = "-hf"
+"""What `convert` puts behind the name of a GGUF file's model."""
+GGUF_ADAPTER = "adapter.gguf"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w./-]*\.gguf)?")
 
 
@@ -58,6 +67,16 @@ class Entry:
     """GiB that should be free on the GPU to talk with it at 4 bits; 0: not for that."""
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What an engine loads."""
+
+    path: Path
+    """A GGUF file, or a folder of safetensors."""
+    adapter: Path | None = None
+    """A LoRA to put on it: a GGUF file or a folder, as `path` is."""
+
+
 @lru_cache
 def entries() -> Mapping[str, Entry]:
     read = tomllib.loads((Path(__file__).parent / "models.toml").read_text("utf-8"))
@@ -74,8 +93,11 @@ def entries() -> Mapping[str, Entry]:
     }
 
 
-def entry(name: str) -> Entry:
-    """By its name in the catalogue or its id on the hub. Raises UnknownName."""
+def entry(name: str, besides: Iterable[str] = ()) -> Entry:
+    """By its name in the catalogue or its id on the hub.
+
+    Raises UnknownName, which knows the names `besides` too.
+    """
     if name in entries():
         return entries()[name]
     if HUB_ID.fullmatch(name) and ".." not in name:
@@ -84,7 +106,7 @@ def entry(name: str) -> Entry:
     raise UnknownName(
         "model",
         name,
-        {*entries(), *here()},
+        {*entries(), *here(), *besides},
         "A path to a GGUF file or a folder works as well, and so does an id of the hub (ORG/REPO).",
     )
 
@@ -113,7 +135,7 @@ def path_of(name: str) -> Path:
 
 
 def resolve(name: str) -> Path:
-    """The file or folder of a model that is here, or of a local path.
+    """The file or folder of a model that is here, of a specialist or of a local path.
 
     Raises UnknownName, and ModelError when it has not been pulled.
     """
@@ -121,18 +143,103 @@ def resolve(name: str) -> Path:
         return path_of(name)
     if name not in entries() and (path := local(name)):
         return path
-    one = entry(name)
+    one = entry(name, specialists())
     what = name if one.title else f"{name} is no file or folder here, and as a model of the hub it"
     raise ModelError(f"{what} is not on this machine; get it with: tinsmith models pull {name}")
 
 
 def local(name: str) -> Path | None:
-    """The file or folder that `name` is the path of."""
+    """The folder of the specialist that `name` means, or what `name` is the path of."""
+    if found := specialist(name):
+        return found[0]
     with contextlib.suppress(OSError, RuntimeError):  # too long for a path; ~ of nobody
         path = Path(name).expanduser()
         if path.exists():
             return path.absolute()
     return None
+
+
+def specialists() -> list[str]:
+    """Names of those that one can talk with."""
+    from tools.specialists.registry import Registry
+
+    return [one.name for one in Registry(home()).usable("causal")]
+
+
+def specialist(name: str) -> tuple[Path, Manifest] | None:
+    """The folder of the version that NAME (the promoted one) or NAME@VERSION means.
+
+    None: there is no such specialist. Raises UsageError for a version that is not there, and for a
+    specialist that one cannot talk with.
+    """
+    from tools.specialists.registry import Registry
+
+    registry = Registry(home())
+    called, at, _ = name.partition("@")
+    if not registry.versions(called):
+        return None
+    try:
+        version = registry.find(name)[1] if at else None
+        manifest = registry.manifest(called, version)
+        folder = registry.folder(called, manifest.version)
+    except SpecialistError as error:
+        raise UsageError(str(error)) from error
+    if manifest.task != "causal":
+        raise UsageError(
+            f"{name} is a specialist of task {manifest.task}; one talks with those of task causal "
+            f"(there are: {', '.join(specialists()) or 'none'})"
+        )
+    return folder, manifest
+
+
+def weights(name: str, engine: str, device: str) -> Weights:
+    """What `engine` ("auto": the one that suits) loads of a model that is here.
+
+    The adapter of a specialist goes on the folder that it was trained on, or on the GGUF file that
+    this was converted from. Raises UnknownName, UsageError, ModelError.
+    """
+    found = None if is_here(name) or name in entries() else specialist(name)
+    if found is None or not found[1].is_adapter:
+        return Weights(resolve(name))
+    version, one = found
+    folder, source = _base_of(version, one)
+    adapter = version / GGUF_ADAPTER
+    gguf = path_of(source) if source and is_here(source) and adapter.is_file() else None
+    if gguf and engine == "auto" and folder and device == "auto" and machine.gpus():
+        return Weights(folder, version)
+    if gguf and engine != "transformers":
+        return Weights(gguf, adapter)
+    if engine == "llamacpp" and source and adapter.is_file():
+        raise ModelError(
+            f"{name} was trained on {one.base}, whose GGUF file is not on this machine; get it "
+            f"with: tinsmith models pull {source}"
+        )
+    if engine == "llamacpp":
+        raise ModelError(
+            f"the llamacpp engine cannot load {name}, of which there is no GGUF file; take "
+            "--engine transformers"
+        )
+    if folder is None:
+        pull = "" if is_here(source or one.base) else f"tinsmith models pull {source or one.base}"
+        make = f"tinsmith models convert {source}" if source else ""
+        raise ModelError(
+            f"{name} was trained on {one.base}, which is not on this machine; get it with: "
+            + " and then ".join(filter(None, (pull, make)))
+        )
+    return Weights(folder, version)
+
+
+def _base_of(version: Path, one: Manifest) -> tuple[Path | None, str]:
+    """The folder that an adapter was trained on, and which model it was converted from.
+
+    None: it is not here. "": it was not converted from a GGUF file.
+    """
+    if one.came_from:
+        return version.with_name(str(one.came_from)), ""
+    folder = path_of(one.base) if is_here(one.base) else local(one.base)
+    source = one.base.removesuffix(CONVERTED)
+    of_hub = "/" in source and not source.endswith(".gguf")  # such as meta-llama/Llama-2-7b-hf
+    return folder, "" if of_hub or source == one.base else source
 
 
 def talking() -> list[str]:

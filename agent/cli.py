@@ -11,12 +11,26 @@ import sys
 from collections.abc import Iterable
 from typing import Literal, NoReturn, TextIO
 
-from agent.commands import approvals, ask, chat, config, doctor, models, sessions
+from agent.commands import (
+    approvals,
+    ask,
+    chat,
+    config,
+    doctor,
+    jobs,
+    models,
+    sessions,
+    specialists,
+    train,
+)
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
 from tools.errors import SpecialistError
 
-COMMANDS = (chat, ask, models, tools_command, sessions, approvals, config, doctor)
+COMMANDS = (
+    *(chat, ask, train, jobs, specialists),
+    *(models, tools_command, sessions, approvals, config, doctor),
+)
 INTERRUPTED = 130
 
 

@@ -150,8 +150,8 @@ def history(case: Case) -> list[BaseMessage]:
 def name_weight(rows: Sequence[Features]) -> tuple[float, dict[str, float]]:
     """The likeliest weight of the cosine, and the share of right names by each way to choose."""
     import numpy as np
-    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
-    from scipy.special import log_softmax  # type: ignore[import-untyped]
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
 
     asked = [row for row in rows if row.opinions]
 

@@ -45,7 +45,7 @@ def path(model: str) -> Path:
 
 def token_model(model: str, bits: Bits = 16) -> TokenModel:
     """The model of this name or path, with a window of `CONTEXT` tokens; a folder at `bits`."""
-    os.environ.update(app.QUIET)
+    app.quiet()
     file = path(model)
     try:
         if file.is_dir():
@@ -67,7 +67,7 @@ def engine(model: str, bits: Bits = 16) -> LocalEngine:
 
 
 def embedder() -> Embedder:
-    os.environ.update(app.QUIET)
+    app.quiet()
     found = app.load_embedder()
     if found is None:
         sys.exit(f"the embedder is missing; get it with: tinsmith models pull {catalog.EMBEDDER}")

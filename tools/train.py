@@ -76,8 +76,9 @@ class Train:
         proposal = self._proposed(path, name, label_column)
         job = self._jobs.start(proposal.plan)
         return (
-            f"Training of {proposal.plan.name} has begun in the background (job {job.id}). It "
-            "takes some minutes; the user is told when it is done."
+            f"The training of {proposal.plan.name} (job {job.id}) has only begun. It is not done "
+            "yet: it takes some minutes, in which one can go on talking. The user will be told "
+            "when it is done."
         )
 
     @tool(

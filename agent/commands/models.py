@@ -112,7 +112,8 @@ def _convert(args: argparse.Namespace) -> int:
     if source.is_dir():
         raise UsageError(f"{args.name} is a folder already; only GGUF files are converted")
     name = args.name if catalog.is_here(args.name) else source.stem
-    os.environ.update(app.QUIET, TQDM_DISABLE="1")  # its bars would be drawn into our line
+    app.quiet()
+    os.environ["TQDM_DISABLE"] = "1"  # its bars would be drawn into our line
     with waiting(f"converting {name}") as wait, _kept_interrupt() as raise_if_interrupted:
 
         def say(stage: str) -> None:

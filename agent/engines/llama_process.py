@@ -13,7 +13,7 @@ import sys
 
 
 def main() -> None:
-    path, context, device, chunk, key = json.loads(sys.stdin.readline())
+    path, context, device, chunk, key, *adapters = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp prints is no answer
     _end_with_input()
@@ -21,6 +21,7 @@ def main() -> None:
 
     params = xllamacpp.CommonParams()
     params.model.path = path
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(one, 1.0) for one in adapters]
     params.n_ctx = context
     params.n_parallel = 1
     params.n_batch = params.n_ubatch = chunk

@@ -23,12 +23,14 @@ PROGRAM = Path(__file__).with_name("llama_process.py")
 class LlamaServer:
     """A server on the loopback interface, with a key that only this process knows."""
 
-    def __init__(self, path: Path, context: int, device: str, chunk: int) -> None:
-        """Begin to load `path`. `context` is the window and `chunk` what is read of a prompt at a
-        time, both in tokens. Raises EngineError."""
+    def __init__(
+        self, path: Path, context: int, device: str, chunk: int, adapter: Path | None = None
+    ) -> None:
+        """Begin to load `path`, with a LoRA adapter on it. `context` is the window and `chunk` what
+        is read of a prompt at a time, both in tokens. Raises EngineError."""
         self.key = secrets.token_hex(16)
         self.address = ("", 0)
-        self._path = path
+        self._what = f"{path} with the adapter {adapter}" if adapter else str(path)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         try:
             self._process = subprocess.Popen(
@@ -44,8 +46,9 @@ class LlamaServer:
             self._complaints.close()
             raise EngineError(f"llama.cpp cannot be started: {error}") from error
         assert self._process.stdin is not None
+        wanted = [str(path), context, device, chunk, self.key, *([str(adapter)] if adapter else [])]
         with contextlib.suppress(OSError):  # `wait_until_loaded` tells how it ended
-            self._process.stdin.write(json.dumps([str(path), context, device, chunk, self.key]))
+            self._process.stdin.write(json.dumps(wanted))
             self._process.stdin.write("\n")
             self._process.stdin.flush()
 
@@ -59,7 +62,7 @@ class LlamaServer:
                 why = " ".join([said["error"], *self._complaints_so_far()[:1]])
             else:
                 why = self.how_it_ended()
-            raise EngineError(f"llama.cpp cannot load {self._path}: {why}")
+            raise EngineError(f"llama.cpp cannot load {self._what}: {why}")
         host, _, port = said["address"].partition(":")
         self.address = (host, int(port))
 

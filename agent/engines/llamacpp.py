@@ -39,11 +39,15 @@ class LlamaModel:
         context: int,
         device: str = "auto",
         report: Callable[[str, int, int], None] | None = None,
+        adapter: Path | None = None,
     ) -> None:
-        """Load `path`. `context` is the window in tokens. Raises EngineError."""
+        """Load `path`, with a LoRA adapter on it that is a GGUF file too.
+
+        `context` is the window in tokens. Raises EngineError.
+        """
         if report:
             report("loading", 0, path.stat().st_size)
-        self._start = partial(LlamaServer, path, context, device, PREFILL_CHUNK)
+        self._start = partial(LlamaServer, path, context, device, PREFILL_CHUNK, adapter)
         self._server = self._start()
         self._connection: http.client.HTTPConnection | None = None
         self._interrupted = threading.Event()

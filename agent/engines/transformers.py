@@ -21,6 +21,7 @@ from agent.engines.token_model import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory, first_line
 from agent.estimate import Bits
 from agent.events import Usage
+from tools.errors import SpecialistError
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +44,17 @@ class TransformersModel:
         device: str = "auto",
         trust_remote_code: bool = False,
         report: Callable[[str, int, int], None] | None = None,
+        adapter: Path | None = None,
     ) -> None:
         """Load `path`, quantised to `bits` (4: nf4 with double quantisation; Dettmers et al. 2023).
 
-        `context` is the window in tokens. Raises EngineError, OutOfMemory.
+        `context` is the window in tokens, `adapter` a folder with a LoRA of peft, which is put on
+        the model. Raises EngineError, OutOfMemory.
         """
         from transformers import AutoTokenizer
         from transformers.utils import logging
+
+        from tools.specialists import gguf_adapter
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
@@ -59,12 +64,16 @@ class TransformersModel:
             report("loading", 0, size)
         where = {"local_files_only": True, "trust_remote_code": trust_remote_code}
         try:
+            if adapter:
+                gguf_adapter.fit(adapter, path)
             tokenizer = AutoTokenizer.from_pretrained(path, **where)
             with ThreadPoolExecutor(1) as beside:
                 tables = beside.submit(_tables, tokenizer, path, where)
                 self.module = _load(path, bits, device, where)
+                if adapter:
+                    self.module = _adapted(self.module, adapter, bits)
                 self.tables = tables.result()
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, SpecialistError) as error:
             if _out_of_memory(error):
                 raise OutOfMemory(
                     f"{path.name} at {bits} bits does not fit into the memory; load it with fewer "
@@ -284,6 +293,20 @@ def _load(path: Path, bits: Bits, device: str, where: dict[str, bool]) -> Any:
         **where,
     )
     return model.eval()
+
+
+def _adapted(model: Any, adapter: Path, bits: Bits) -> Any:
+    """`model` with a LoRA of peft in its layers.
+
+    It is added into the weights when these have 32 bits. In 16 bits a fifth of it would be lost to
+    rounding.
+    """
+    from peft import PeftModel
+
+    lora = PeftModel.from_pretrained(
+        model, str(adapter), torch_device=str(model.device), local_files_only=True
+    )
+    return lora.merge_and_unload() if bits == 32 else lora.get_base_model().eval()
 
 
 def _has_bfloat16() -> bool:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import difflib
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -17,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from agent import app, catalog
 from agent.approval import Answer, Remembered, pattern
-from agent.errors import ModelError, TinsmithError, UsageError
+from agent.errors import TinsmithError, UsageError
 from agent.memory.sessions import Session
 from agent.repl import prompt
+from agent.repl.first_run import have_model, offer_trust
 from agent.repl.loading import Loading, Say
-from agent.repl.screen import Screen, one_line
+from agent.repl.screen import Screen
+from agent.repl.trainings import Trainings
 from agent.settings import Settings, home
+from tools.errors import SpecialistError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
-MOST_LISTED = 10
-"""Files that are named when it is asked whether to trust a folder."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
 
@@ -46,17 +46,14 @@ def chat(args: argparse.Namespace) -> int:
     settings = app.settings_of(vars(args))
     with_terminal = sys.stdin.isatty()
     app.refuse_missing(args.tools)
-    _have_model(settings, with_terminal)
+    have_model(settings, with_terminal)
     path = home() / "sessions.db"
     if args.resume is None:
         session = Session.create(path)
     else:
         session = Session.open(path, args.resume or None)
-    folder = app.project_tools()
-    if with_terminal and app.asks_for_trust(folder):
-        question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
-        if _answer(question) in ("y", "yes"):
-            app.trust(folder)
+    if with_terminal:
+        offer_trust(app.project_tools())
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:
@@ -88,6 +85,7 @@ class Repl:
         self._waits = False
         """Whether a question waits for the model."""
         self._loading = self._load(settings)
+        self._trainings = Trainings(home(), self._screen.notice) if terminal else None
         if terminal:
             whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
             self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
@@ -216,14 +214,20 @@ class Repl:
                 default=begun.rstrip("\n"),
                 accept_default=sent,
                 rprompt=self._state,
-                refresh_interval=0.0 if self._loading.is_loaded else 0.5,
+                refresh_interval=0.0 if self._loading.is_loaded and not self._training else 0.5,
             ).strip()
 
     def _state(self) -> str:
         """What stands at the right of the prompt, and not in what is left behind."""
-        if self._loading.is_loaded or (self._prompt and self._prompt.app.is_done):
+        if self._prompt and self._prompt.app.is_done:
             return ""
+        if self._loading.is_loaded:
+            return self._training
         return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
+
+    @property
+    def _training(self) -> str:
+        return self._trainings.state if self._trainings else ""
 
     def _send(self, text: str) -> None:
         try:
@@ -328,6 +332,24 @@ class Repl:
         self._loading = self._load(wanted)
         self._loading.start()
 
+    def jobs(self, rest: str) -> None:
+        """list the trainings"""
+        from tools.specialists.jobs import Jobs
+        from tools.train import status
+
+        for job in Jobs(home()).all():
+            self._screen.plain(status(job))
+
+    def promote(self, rest: str) -> None:
+        """use a newly trained version from now on: /promote NAME@VERSION"""
+        from tools.specialists.registry import Registry
+
+        registry = Registry(home())
+        name, version = registry.find(rest or "?")
+        self._screen.plain(registry.promote(name, version))
+        if self._loading.is_loaded and self._loading.error is None:
+            self._loading.warm()  # the choices of tools are others now
+
     def new(self, rest: str) -> None:
         """begin a new conversation"""
         session = Session.create(home() / "sessions.db")
@@ -349,6 +371,8 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
     "help": Repl.help,
     "tools": Repl.tools,
     "model": Repl.model,
+    "jobs": Repl.jobs,
+    "promote": Repl.promote,
     "new": Repl.new,
     "quit": Repl.quit,
 }
@@ -356,59 +380,10 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
 
 def _told(error: BaseException) -> str:
     """One line for the user; a bug says where it is."""
-    if isinstance(error, TinsmithError):
+    if isinstance(error, TinsmithError | SpecialistError):
         return str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"a bug, please report it: {type(error).__name__}: {error} "
         f"({where.filename}:{where.lineno}); the conversation is kept"
     )
-
-
-def _listed(folder: Path) -> str:
-    """The files of `folder` that would be read, the first of them by name."""
-    names = sorted(file.name for file in folder.glob("*.py") if file.name[0] not in "_.")
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return one_line(", ".join(names[:MOST_LISTED]) + more)
-
-
-def _answer(question: str) -> str:
-    """Ctrl-D means no."""
-    try:
-        return input(question).strip().lower()
-    except EOFError:
-        print()
-        return "no"
-
-
-def _have_model(settings: Settings, terminal: bool) -> None:
-    """On the first run, offer the model that suits this machine."""
-    if settings.engine in ("scripted", "openai") or settings.url:
-        return
-    name = settings.model or app.default_model()
-    if catalog.local(name):
-        return
-    one = catalog.entry(name)
-    missing = [model for model in (name, catalog.EMBEDDER) if not catalog.is_here(model)]
-    if not missing:
-        return
-    if not terminal:
-        catalog.resolve(name)  # says how to get it
-        return
-    size = sum(catalog.entry(model).bytes for model in missing) / 1e9
-    takes = f"{size:.2f} GB" if one.bytes else "its size is on its page of the hub,"
-    print(f"{one.title or name}: {takes} to fetch, kept in {home() / 'models'}.")
-    while (said := _answer("Fetch it now? [Y/n] ")) not in ("", "y", "yes", "n", "no"):
-        print(f"{said!r} is neither y nor n")
-    if said in ("n", "no"):
-        raise ModelError(
-            "no model; `tinsmith models` lists others, --model takes a path or an id of the hub"
-        )
-    for model in missing:
-        # a process of its own, so that the one that talks never opens a connection
-        fetching = [sys.executable, "-P", "-m", "agent", "models", "pull", model]
-        if subprocess.run(fetching, stdout=subprocess.DEVNULL, check=False).returncode:
-            raise ModelError(
-                f"{model} was not fetched; go on with: tinsmith models pull {model}; a smaller one "
-                "is among those that `tinsmith models` lists"
-            )

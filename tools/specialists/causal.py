@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,14 @@ from typing import Any
 import torch
 
 from tools.errors import SpecialistError
-from tools.specialists import compute, methods
+from tools.specialists import compute, methods, training
 from tools.specialists.checks import Examples
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
-from tools.specialists.training import Work
+from tools.specialists.training import SILENT, Work
 
 LENGTH = 1024
 BATCH = 4
-SILENT = -100
 GGUF = "adapter.gguf"
 """The adapter as llama.cpp reads it."""
 
@@ -60,6 +60,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         held=held,
         collate=lambda rows: compute.padded(rows, fill),
         metric="loss",
+        loss=training.of_next_tokens,
     )
 
 
@@ -77,7 +78,8 @@ def measure(
     labels: Sequence[str] | None = None,
 ) -> Measured:
     """Loss and perplexity of what the assistant says in the held-out conversations."""
-    if methods.is_adapter(folder) and not (folder / GGUF).exists():
+    is_new = not (folder / "manifest.json").exists()  # a version that is kept is not changed
+    if methods.is_adapter(folder) and is_new:
         from tools.specialists import gguf_adapter
 
         with contextlib.suppress(SpecialistError):  # an architecture that cannot be written yet
@@ -120,9 +122,13 @@ def encode(
     whole = written(messages, False)
     spans = []
     for at, message in enumerate(messages):
-        if message["role"] == "assistant":
-            begin = len(written(messages[:at], True))
-            spans.append((begin, len(written(messages[: at + 1], False))))
+        if message["role"] != "assistant" or not at:
+            continue  # what is said before any question is given, not learnt
+        asked = written(messages[:at], True)
+        if not whole.startswith(asked):
+            continue  # some templates leave parts of earlier turns out; these are not learnt
+        until = os.path.commonprefix([whole, written(messages[: at + 1], False)])
+        spans.append((len(asked), len(until.rstrip())))
     given = tokenizer(
         whole,
         add_special_tokens=False,

@@ -50,6 +50,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         id2label=names,
         label2id={label: at for at, label in names.items()},
         problem_type=("multi_label_classification" if plan.many else "single_label_classification"),
+        dtype="float32",  # of weights; a base may be kept in 16 bits, too coarse for small steps
         ignore_mismatched_sizes=True,  # the head of a specialist with other labels
         **methods.quantisation(plan),
     )
@@ -204,11 +205,12 @@ def explain(classifier: Classifier, text: str, temperature: float) -> list[tuple
 
 def _load(folder: Path, base: Path, labels: int, pad: int | None) -> Any:
     if not methods.is_adapter(folder):
-        return compute.load("AutoModelForSequenceClassification", folder)
+        return compute.load("AutoModelForSequenceClassification", folder, dtype="float32")
     model = compute.load(
         "AutoModelForSequenceClassification",
         base,
         num_labels=labels,
+        dtype="float32",
         ignore_mismatched_sizes=True,
     )
     model.config.pad_token_id = pad

@@ -107,7 +107,7 @@ def load(folder: Path) -> Any:
             str(folder),
             device=compute.device(),
             local_files_only=True,
-            model_kwargs={"use_safetensors": True},
+            model_kwargs={"use_safetensors": True, "dtype": "float32"},
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise SpecialistError(f"{folder} cannot be loaded: {compute.first_line(error)}") from error

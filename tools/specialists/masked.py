@@ -16,16 +16,15 @@ from typing import Any
 import torch
 
 from tools.errors import SpecialistError
-from tools.specialists import classifier, compute, methods
+from tools.specialists import classifier, compute, methods, training
 from tools.specialists.checks import Examples
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
-from tools.specialists.training import Work
+from tools.specialists.training import SILENT, Work
 
 LENGTH = 256
 BATCH = 32
 HIDDEN = 0.15
-SILENT = -100
 
 
 def epochs(rows: int, labels: int, batch: int) -> int:
@@ -36,7 +35,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     base = Path(plan.base_path)
     tokenizer = compute.tokenizer(base)
     refuse_maskless(tokenizer, plan.base)
-    model = compute.load("AutoModelForMaskedLM", base)
+    model = compute.load("AutoModelForMaskedLM", base, dtype="float32")
     return Work(
         model=methods.apply(model, plan),
         tokenizer=tokenizer,
@@ -44,6 +43,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         held=classifier.encode(tokenizer, [one.text for one in examples.held], plan.length),
         collate=_Masking(tokenizer, plan.seed),
         metric="loss",
+        loss=training.of_tokens,
     )
 
 
@@ -62,7 +62,7 @@ def measure(
     """Perplexity of the hidden tokens, the same ones for the specialist and for its base."""
     texts = [example.text for example in examples.held]
     mine = _perplexity(_load(folder, base), compute.tokenizer(folder), texts, plan)
-    before = compute.load("AutoModelForMaskedLM", base)
+    before = compute.load("AutoModelForMaskedLM", base, dtype="float32")
     theirs = _perplexity(before, compute.tokenizer(base), texts, plan)
     return Measured("perplexity", {"perplexity": mine}, {"base": {"perplexity": theirs}})
 
@@ -124,6 +124,7 @@ class _Masking:
 
         self._tokenizer = tokenizer
         self._seed = seed
+        self._special = torch.tensor(tokenizer.all_special_ids)
         self._hide = DataCollatorForLanguageModeling(tokenizer, mlm=True, mlm_probability=HIDDEN)
 
     def __call__(self, rows: Sequence[Any]) -> dict[str, torch.Tensor]:
@@ -132,20 +133,16 @@ class _Masking:
         self._hide.generator = torch.Generator().manual_seed(
             zlib.crc32(batch["input_ids"].numpy().tobytes()) + self._seed
         )
-        special = torch.tensor(
-            [
-                self._tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
-                for ids in batch["input_ids"].tolist()
-            ]
-        )
+        special = torch.isin(batch["input_ids"], self._special)
         hidden, labels = self._hide.torch_mask_tokens(batch["input_ids"].clone(), special)
         return batch | {"input_ids": hidden, "labels": labels}
 
 
 def _load(folder: Path, base: Path) -> Any:
     if not methods.is_adapter(folder):
-        return compute.load("AutoModelForMaskedLM", folder)
-    return methods.with_adapter(compute.load("AutoModelForMaskedLM", base), folder)
+        return compute.load("AutoModelForMaskedLM", folder, dtype="float32")
+    model = compute.load("AutoModelForMaskedLM", base, dtype="float32")
+    return methods.with_adapter(model, folder)
 
 
 def _perplexity(model: Any, tokenizer: Any, texts: Sequence[str], plan: Plan) -> float:

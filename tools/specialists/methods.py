@@ -22,7 +22,7 @@ WORKS: Mapping[Method, tuple[Task, ...]] = {
     "head": ("classifier", "tagger", "masked", "embedder", "causal"),
     "lora": ("classifier", "tagger", "masked", "embedder", "causal"),
     "qlora": ("classifier", "tagger", "causal"),
-    "prefix": ("classifier", "tagger", "causal"),
+    "prefix": ("causal",),  # encoders of transformers 5 take no keys and values from outside
     "prompt": ("classifier", "tagger", "causal"),
 }
 HEADLESS: tuple[Task, ...] = ("embedder", "causal")
@@ -84,7 +84,7 @@ def apply(model: Any, plan: Plan) -> Any:
         return model
     import peft
 
-    kind = TYPES.get(plan.task)
+    kind, heads = TYPES.get(plan.task), _heads(model, plan.task)
     config: peft.PeftConfig
     if plan.method == "prefix":
         config = peft.PrefixTuningConfig(task_type=kind, num_virtual_tokens=VIRTUAL_TOKENS)
@@ -101,6 +101,7 @@ def apply(model: Any, plan: Plan) -> Any:
             lora_alpha=2 * RANK,
             lora_dropout=0.05,
             target_modules=_linear_layers(model),
+            modules_to_save=heads or None,
         )
     try:
         return peft.get_peft_model(model, config)
@@ -134,6 +135,14 @@ def with_adapter(model: Any, folder: Path) -> Any:
     return adapted
 
 
+def virtual_tokens(model: Any) -> int:
+    """How many positions the model gives before those of the text: with prompt tuning some."""
+    config = getattr(model, "active_peft_config", None)
+    if config is None or str(config.peft_type.value) != "PROMPT_TUNING":
+        return 0
+    return int(config.num_virtual_tokens)
+
+
 def _freeze_all_but_the_end(model: nn.Module, layers: int) -> None:
     """What is outside the numbered layers and behind them is the head: pooler, classifier."""
     numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := _layer(name))]
@@ -143,6 +152,34 @@ def _freeze_all_but_the_end(model: nn.Module, layers: int) -> None:
         weight.requires_grad = (
             int(found[1]) > last - layers if found else "embed" not in name.lower()
         )
+
+
+def _heads(model: Any, task: Task) -> list[str]:
+    """Modules outside the base, which may be new: they are trained and kept beside the adapter.
+
+    Without those that share their weights with the embeddings.
+    """
+    if task in HEADLESS:
+        return []
+    inner = model.base_model
+    found = [
+        name
+        for name, child in model.named_children()
+        if child is not inner and any(True for _ in child.parameters())
+    ]
+    if task == "masked":
+        words = model.get_input_embeddings().weight
+        found = [
+            f"{head}.{name}" if name else head
+            for head in found
+            for name, module in model.get_submodule(head).named_modules()
+            if (own := list(module.parameters(recurse=False)))
+            and not any(one is words for one in own)
+            and not any(module.children())
+        ]
+    if task == "classifier" and getattr(inner, "pooler", None) is not None:
+        found.append("pooler")  # a base may come without
+    return found
 
 
 def _layer(name: str) -> re.Match[str] | None:

@@ -72,7 +72,8 @@ class Proposal:
             f"base      {start}, {method}",
             f"training  at most {plan.epochs} epochs of {len(self.examples.train)} rows, "
             f"{plan.batch * plan.accumulate * plan.processes} at once, learning rate {plan.rate:g}",
-            f"takes     up to {_minutes(self.minutes)}, {self.memory / 1e9:.1f} GB of memory",
+            f"takes     up to {_minutes(self.minutes)}, {self.memory / 1e9:.1f} GB of memory of "
+            f"{_free() / 1e9:.1f} GB that are free",
             f"measured  on {len(self.examples.held)} held-out rows against {self.beats}",
         ]
         return "\n".join(lines)
@@ -190,6 +191,16 @@ def _name(data: Path) -> str:
     """From the file's: "Product Reviews.csv" is "product-reviews"."""
     name = re.sub(r"[^a-z0-9]+", "-", data.stem.lower()).strip("-")[:40]
     return name or "specialist"
+
+
+def _free() -> int:
+    """Bytes, where the training will be."""
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
 
 
 def _minutes(minutes: float) -> str:

@@ -1,6 +1,6 @@
 """Entity tagging: a tag for each word, BIO, through transformers' AutoModelForTokenClassification.
 
-A word's first token carries its tag. A sentence that is too long is cut between words, so every
+A word's first token carries its tag, and the others are SILENT. A sentence that is too long is cut between words, so every
 word gets a tag. In use the tags are the likeliest sequence that BIO allows (Viterbi 1967).
 """
 
@@ -17,17 +17,15 @@ import numpy as np
 import torch
 from scipy.special import log_softmax
 
-from tools.specialists import compute, methods, metrics
+from tools.specialists import compute, methods, metrics, training
 from tools.specialists.checks import Examples
 from tools.specialists.compute import Report, silent
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
-from tools.specialists.training import Work
+from tools.specialists.training import SILENT, Work
 
 LENGTH = 256
 BATCH = 16
-SILENT = -100
-"""A label that has no part in the loss: every token of a word but the first."""
 WORD = re.compile(r"[@#]?\w+(?:[-.]\w+)*|['’]\w+|[^\w\s]")
 
 
@@ -66,6 +64,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         num_labels=len(names),
         id2label=names,
         label2id=number,
+        dtype="float32",  # of weights; a base may be kept in 16 bits, too coarse for small steps
         ignore_mismatched_sizes=True,
         **methods.quantisation(plan),
     )
@@ -90,6 +89,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         held=encoded(examples.held),
         collate=lambda rows: compute.padded(rows, fill),
         metric="entity_f1",
+        loss=training.of_tokens,
         judge=_judge(examples.labels),
     )
 
@@ -121,10 +121,11 @@ class Tagger:
         scores: list[np.ndarray] = [np.zeros((0, 0))] * len(flat)
         fill = {"input_ids": self._tokenizer.pad_token_id or 0}
         rows = [piece.row for piece in flat]
+        virtual = methods.virtual_tokens(self._model)
         for batch, out in compute.outputs(self._model, rows, fill, report):
             logits = out.logits.float().cpu().numpy()
             for at, one in zip(batch, logits, strict=True):
-                scores[at] = log_softmax(one[flat[at].first], axis=1)
+                scores[at] = log_softmax(one[virtual:][flat[at].first], axis=1)
         tagged, at = [], 0
         for some in cut:
             together = scores[at : at + len(some)]
@@ -183,19 +184,22 @@ def measure(
 
 def pieces(tokenizer: Any, words: Sequence[str], length: int) -> Iterator[Piece]:
     """`words` encoded in as many pieces as it takes; no word is lost, none is parted."""
-    begin, room = 0, length - tokenizer.num_special_tokens_to_add()
-    ids = tokenizer(list(words), add_special_tokens=False)["input_ids"] if words else []
+    before, after = _specials(tokenizer)
+    begin, room = 0, length - len(before) - len(after)
+    space = " " if "ByteLevel" in repr(tokenizer.backend_tokenizer.pre_tokenizer) else ""
+    spaced = [space + word for word in words]  # such a vocabulary has most words with their space
+    ids = tokenizer(spaced, add_special_tokens=False)["input_ids"] if words else []
     # a word that the tokenizer knows nothing of is one unknown token, a giant is cut
-    parts = [(one or [tokenizer.unk_token_id])[:room] for one in ids]
+    nothing = [tokenizer.unk_token_id or 0]
+    parts = [(one or nothing)[:room] for one in ids]
     while begin < len(words):
         end, taken = begin, 0
         while end < len(words) and taken + len(parts[end]) <= room:
             taken += len(parts[end])
             end += 1
         some = [token for part in parts[begin:end] for token in part]
-        whole = tokenizer.build_inputs_with_special_tokens(some)
-        at = whole.index(some[0]) if whole[0] == some[0] else 1
-        first = []
+        whole = [*before, *some, *after]
+        at, first = len(before), []
         for part in parts[begin:end]:
             first.append(at)
             at += len(part)
@@ -203,11 +207,23 @@ def pieces(tokenizer: Any, words: Sequence[str], length: int) -> Iterator[Piece]
         begin = end
 
 
+def _specials(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What the tokenizer puts before and behind a text."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    at = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
+    return whole[:at], whole[at + len(bare) :]
+
+
 def _load(folder: Path, base: Path, labels: int) -> Any:
     if not methods.is_adapter(folder):
-        return compute.load("AutoModelForTokenClassification", folder)
+        return compute.load("AutoModelForTokenClassification", folder, dtype="float32")
     model = compute.load(
-        "AutoModelForTokenClassification", base, num_labels=labels, ignore_mismatched_sizes=True
+        "AutoModelForTokenClassification",
+        base,
+        num_labels=labels,
+        dtype="float32",
+        ignore_mismatched_sizes=True,
     )
     return methods.with_adapter(model, folder)
 
@@ -241,7 +257,8 @@ def _entities(
 
 def _judge(labels: Sequence[str]) -> Any:
     def judge(given: Any) -> dict[str, float]:
-        said, truth = given.predictions.argmax(axis=-1), given.label_ids
+        truth = given.label_ids
+        said = given.predictions[:, -truth.shape[1] :].argmax(axis=-1)  # behind virtual tokens
         pairs = [
             [(labels[b], labels[a]) for a, b in zip(row, true, strict=True) if b != SILENT]
             for row, true in zip(said, truth, strict=True)

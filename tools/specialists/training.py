@@ -47,6 +47,8 @@ from tools.specialists.recipes import recipe_of
 from tools.specialists.registry import Registry
 from tools.storage import sync_folder
 
+SILENT = -100
+"""A label of a token that has no part in the loss."""
 WHOLE = "whole"
 """A file in a checkpoint that was written after everything else."""
 PATIENCE = 3
@@ -149,6 +151,23 @@ def train(job: Job, plan: Plan, work: Work) -> float:
             f"{plan.accumulate * 2} the result is the same and takes half of it"
         ) from error
     return progress.seconds
+
+
+def of_tokens(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    """Cross-entropy of labelled tokens, the mean over all of one step of the optimizer."""
+    logits = outputs["logits"][:, -labels.shape[1] :]  # behind virtual tokens
+    total = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=SILENT, reduction="sum"
+    )
+    count = (labels != SILENT).sum() if num_items_in_batch is None else num_items_in_batch
+    mean: torch.Tensor = total / max(1, int(count))  # a batch may have no label at all
+    return mean
+
+
+def of_next_tokens(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    """The same, where each token is to tell the next one."""
+    logits = outputs["logits"][:, -labels.shape[1] :]
+    return of_tokens({"logits": logits[:, :-1]}, labels[:, 1:], num_items_in_batch)
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types

@@ -1,0 +1,247 @@
+"""`tinsmith specialists`: the small models that were trained here, their versions and measures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.commands.following import measures
+from agent.commands.waiting import waiting
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from tools.specialists.manifest import Manifest
+    from tools.specialists.measured import Measured
+    from tools.specialists.registry import Registry
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "specialists", help="list, show, compare, promote, rollback, evaluate, export, import, rm"
+    )
+    parser.set_defaults(run=_list)
+    actions = parser.add_subparsers(metavar="ACTION")
+    named = "NAME, or NAME@VERSION for one that is not promoted"
+
+    show = actions.add_parser("show", help="the model card: data, measures, limits")
+    show.add_argument("name", help=named)
+    show.set_defaults(run=_show)
+
+    compare = actions.add_parser("compare", help="two versions beside each other")
+    compare.add_argument("first", help=named)
+    compare.add_argument("second")
+    compare.add_argument("--on", type=Path, metavar="FILE", help="measure both on these rows now")
+    compare.set_defaults(run=_compare)
+
+    promote = actions.add_parser("promote", help="use this version from now on")
+    promote.add_argument("name", help="NAME@VERSION, or NAME for its latest")
+    promote.add_argument("--insist", action="store_true", help="even if it does not measure better")
+    promote.set_defaults(run=_promote)
+
+    rollback = actions.add_parser("rollback", help="back to the version that was promoted before")
+    rollback.add_argument("name")
+    rollback.set_defaults(run=_rollback)
+
+    evaluate = actions.add_parser("evaluate", help="measure on a file of rows with known answers")
+    evaluate.add_argument("name", help=named)
+    evaluate.add_argument("file", type=Path)
+    evaluate.add_argument(
+        "--with-model", metavar="MODEL", help="ask this chat model the same, for comparison"
+    )
+    evaluate.add_argument(
+        "--rows", type=int, default=50, help="that the chat model is asked (default: 50)"
+    )
+    evaluate.set_defaults(run=_evaluate)
+
+    export = actions.add_parser("export", help="one file, to be brought to another machine")
+    export.add_argument("name", help=named)
+    export.add_argument("file", type=Path, nargs="?", default=Path())
+    export.set_defaults(run=_export)
+
+    bring = actions.add_parser("import", help="a file that was exported, as the next version")
+    bring.add_argument("file", type=Path)
+    bring.add_argument("--name", default="")
+    bring.set_defaults(run=_import)
+
+    remove = actions.add_parser("rm", help="delete a specialist, or one version of it")
+    remove.add_argument("name", help="NAME, or NAME@VERSION")
+    remove.set_defaults(run=_remove)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from tools.errors import SpecialistError
+
+    registry = _registry()
+    for name in registry.names():
+        try:
+            promoted = registry.promoted(name)
+        except SpecialistError as error:
+            promoted = None
+            print(f"tinsmith: {error}", file=sys.stderr)
+        for version in registry.versions(name):
+            try:
+                one = registry.manifest(name, version)
+            except SpecialistError as error:
+                print(f"tinsmith: {error}", file=sys.stderr)
+                continue
+            mark = "promoted" if version == promoted else ""
+            score = f"{one.metric.replace('_', ' ')} {one.score:.3f}"
+            print(
+                f"{f'{name}@{version}':24}{one.task:12}{one.method:8}{score:20}{mark:10}"
+                f"{one.created[:10]}"
+            )
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    registry = _registry()
+    folder = registry.folder(*registry.find(args.name))
+    registry.manifest(*registry.find(args.name))  # says what is wrong with it
+    text = (folder / "README.md").read_text("utf-8")
+    body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(body.strip()))
+    else:
+        print(body.strip())
+    print(f"\n{folder}")
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from agent.errors import TinsmithError
+
+    registry = _registry()
+    first = registry.manifest(*registry.find(args.first))
+    second = registry.manifest(*registry.find(args.second))
+    if first.task != second.task:
+        raise UsageError(
+            f"{args.first} is a {first.task} and {args.second} a {second.task}: nothing compares"
+        )
+    if args.on:
+        for one in (first, second):
+            print(_measured_on(f"{one.name}@{one.version}", args.on)[1])
+        return 0
+    for one in (first, second):
+        print(measures(one))
+    better = first.better_than(second)
+    if better is None:
+        raise TinsmithError(
+            "they were measured on different held-out rows, so this does not say which is better; "
+            "--on FILE measures both on the same"
+        )
+    equal = not better and not second.better_than(first)
+    ahead = first if better else second
+    print("they measure the same" if equal else f"{ahead.name}@{ahead.version} measures better")
+    return 0
+
+
+def _promote(args: argparse.Namespace) -> int:
+    registry = _registry()
+    name, at, _ = args.name.partition("@")
+    version = registry.find(args.name)[1] if at else (registry.versions(name) or [0])[-1]
+    if not version:
+        registry.find(args.name)  # says which names there are
+    print(registry.promote(name, version, args.insist))
+    return 0
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    print(_registry().rollback(args.name))
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    measured, line = _measured_on(args.name, args.file)
+    print(line)
+    for label, one in measured.metrics.get("per_label", {}).items():
+        if one["rows"]:
+            print(
+                f"  {label:20} precision {one['precision']:.3f}  recall {one['recall']:.3f}  "
+                f"F1 {one['f1']:.3f}  {one['rows']} rows"
+            )
+    if args.with_model:
+        print(_rival(args))
+    return 0
+
+
+def _rival(args: argparse.Namespace) -> str:
+    """The chat model on the first rows of the file."""
+    from agent import app, rival
+    from tools.specialists import checks
+
+    registry = _registry()
+    one = registry.manifest(*registry.find(args.name))
+    if one.task != "classifier" or one.many:
+        raise UsageError("a chat model can be asked the same only of a classifier of one label")
+    columns = one.settings.get("columns", {})
+    rows = checks.load_all(args.file, one.task, columns, one.many).held[: args.rows]
+    settings = app.settings_of({"model": args.with_model})
+    with waiting(f"loading {args.with_model}") as wait:
+        engine = app.load_engine(settings, wait.tell)
+    try:
+        with waiting(f"asking {args.with_model}") as wait:
+            found = rival.ask(
+                engine, one.labels, rows, lambda done, of: wait.say(f"{done * 10 // of * 10} %")
+            )
+    finally:
+        engine.close()
+    return str(found)
+
+
+def _measured_on(name: str, file: Path) -> tuple[Measured, str]:
+    from agent import app
+    from agent.settings import home
+    from tools.specialists.use import Specialists
+
+    app.quiet()
+    with waiting(f"measuring {name}"):
+        measured, one, rows = Specialists(home()).evaluate(name, file)
+    return measured, _line(one, measured, rows)
+
+
+def _line(one: Manifest, measured: Measured, rows: int) -> str:
+    scores = ", ".join(
+        f"{key.replace('_', ' ')} {value:.3f}"
+        for key, value in measured.metrics.items()
+        if isinstance(value, float) and not key.endswith("before")
+    )
+    return f"{one.name}@{one.version} on {rows} rows: {scores}"
+
+
+def _export(args: argparse.Namespace) -> int:
+    from tools.specialists import archive
+
+    registry = _registry()
+    print(archive.export(registry, *registry.find(args.name), args.file))
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from tools.specialists import archive
+
+    one = archive.bring_in(_registry(), args.file, args.name)
+    print(
+        f"{one.name}@{one.version} is here; use it with: tinsmith specialists promote "
+        f"{one.name}@{one.version}"
+    )
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    registry = _registry()
+    name, at, _ = args.name.partition("@")
+    size = registry.remove(name, registry.find(args.name)[1] if at else None)
+    print(f"removed {args.name}, {size / 1e6:.1f} MB freed")
+    return 0
+
+
+def _registry() -> Registry:
+    from agent.settings import home
+    from tools.specialists.registry import Registry
+
+    return Registry(home())

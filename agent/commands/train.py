@@ -1,0 +1,117 @@
+"""`tinsmith train`: from a file of examples to a measured specialist."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.commands.following import follow
+from agent.commands.waiting import waiting
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from tools.specialists.proposal import Wishes
+
+TASKS = ("classifier", "tagger", "masked", "embedder", "causal")
+METHODS = ("full", "head", "lora", "qlora", "prefix", "prompt")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("train", help="train a specialist on a file of examples")
+    parser.set_defaults(run=_train)
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="CSV, TSV, JSONL, Parquet, CoNLL, a folder of texts per label, a saved data set",
+    )
+    parser.add_argument("--name", default="", help="what to call it (default: as the file)")
+    parser.add_argument("--task", choices=TASKS, help="(default: guessed from the columns)")
+    parser.add_argument("--text", metavar="COLUMN", help="the column of texts")
+    parser.add_argument("--label", metavar="COLUMN", help="the column that is to be learnt")
+    parser.add_argument(
+        "--column",
+        metavar="ROLE=COLUMN",
+        action="append",
+        default=[],
+        help="another role: first, second, score, words, tags, messages, prompt, answer, tools",
+    )
+    parser.add_argument("--many", action="store_true", help="a text may have several labels")
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="FILE",
+        help="rows to measure on (default: 15 %% of the data, always the same)",
+    )
+    parser.add_argument("--base", default="", help="a model, or `promoted` to go on from it")
+    parser.add_argument("--method", choices=METHODS, default="full", help="(default: full)")
+    parser.add_argument("--layers", type=int, default=0, help="with head: so many last layers too")
+    parser.add_argument("--epochs", default="auto", help="a number, or auto")
+    parser.add_argument("--batch", type=int, default=0, help="rows at once")
+    parser.add_argument("--accumulate", type=int, default=1, help="batches for one step")
+    parser.add_argument("--rate", type=float, default=0.0, help="peak learning rate")
+    parser.add_argument("--length", type=int, default=0, help="tokens at which a text is cut")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=1, help="train in parallel")
+    parser.add_argument("--ray", action="store_true", help="the processes are a Ray cluster's")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
+    parser.add_argument("--yes", action="store_true", help="begin without asking")
+    parser.add_argument("--detach", action="store_true", help="do not wait for the end")
+
+
+def _train(args: argparse.Namespace) -> int:
+    from agent import app
+    from agent.settings import home
+
+    app.quiet()
+    wishes = _wishes(args)
+    with waiting("reading the examples"):
+        from tools.specialists.proposal import propose
+
+        proposal = propose(home(), wishes)
+    print(proposal.describe(), flush=True)
+    if args.dry_run:
+        return 0
+    if not args.yes and not _agreed():
+        return 1
+    from tools.specialists.jobs import Jobs
+
+    job = Jobs(home()).start(proposal.plan)
+    print(f"job       {job.id}", flush=True)
+    return 0 if args.detach else follow(job)
+
+
+def _wishes(args: argparse.Namespace) -> Wishes:
+    from tools.specialists.proposal import Wishes
+
+    columns = {role: name for role in ("text", "label") if (name := getattr(args, role))}
+    for pair in args.column:
+        role, equals, name = pair.partition("=")
+        if not (role and equals and name):
+            raise UsageError(f"--column {pair}: it is ROLE=COLUMN, such as second=answer")
+        columns[role] = name
+    given: dict[str, Any] = {
+        key: getattr(args, key)
+        for key in (
+            *("data", "name", "task", "many", "held_out", "base", "method", "layers", "batch"),
+            *("accumulate", "rate", "length", "seed", "processes", "ray"),
+        )
+    }
+    return Wishes(**given, columns=columns, epochs=_epochs(args.epochs))
+
+
+def _epochs(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--epochs {text}: it is a number of at least 1, or auto")
+    return int(text)
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("nobody is here to agree to the plan; --yes begins, --dry-run only shows")
+    while (said := input("Begin? [Y/n] ").strip().lower()) not in ("", "y", "yes", "n", "no"):
+        print(f"{said!r} is neither y nor n")
+    return said in ("", "y", "yes")

@@ -1,0 +1,72 @@
+"""What is asked before the first talk: whether to fetch a model, whether to trust a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from agent import app, catalog
+from agent.errors import ModelError
+from agent.repl.screen import one_line
+from agent.settings import Settings, home
+
+MOST_LISTED = 10
+"""Files that are named when it is asked whether to trust a folder."""
+
+
+def have_model(settings: Settings, terminal: bool) -> None:
+    """On the first run, offer the model that suits this machine."""
+    if settings.engine in ("scripted", "openai") or settings.url:
+        return
+    name = settings.model or app.default_model()
+    if catalog.local(name):
+        return
+    one = catalog.entry(name)
+    missing = [model for model in (name, catalog.EMBEDDER) if not catalog.is_here(model)]
+    if not missing:
+        return
+    if not terminal:
+        catalog.resolve(name)  # says how to get it
+        return
+    size = sum(catalog.entry(model).bytes for model in missing) / 1e9
+    takes = f"{size:.2f} GB" if one.bytes else "its size is on its page of the hub,"
+    print(f"{one.title or name}: {takes} to fetch, kept in {home() / 'models'}.")
+    while (said := _answer("Fetch it now? [Y/n] ")) not in ("", "y", "yes", "n", "no"):
+        print(f"{said!r} is neither y nor n")
+    if said in ("n", "no"):
+        raise ModelError(
+            "no model; `tinsmith models` lists others, --model takes a path or an id of the hub"
+        )
+    for model in missing:
+        # a process of its own, so that the one that talks never opens a connection
+        fetching = [sys.executable, "-P", "-m", "agent", "models", "pull", model]
+        if subprocess.run(fetching, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise ModelError(
+                f"{model} was not fetched; go on with: tinsmith models pull {model}; a smaller one "
+                "is among those that `tinsmith models` lists"
+            )
+
+
+def offer_trust(folder: Path) -> None:
+    """Ask whether the tools in `folder` are to be used, where there are some."""
+    if app.asks_for_trust(folder):
+        question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
+        if _answer(question) in ("y", "yes"):
+            app.trust(folder)
+
+
+def _listed(folder: Path) -> str:
+    """The files of `folder` that would be read, the first of them by name."""
+    names = sorted(file.name for file in folder.glob("*.py") if file.name[0] not in "_.")
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return one_line(", ".join(names[:MOST_LISTED]) + more)
+
+
+def _answer(question: str) -> str:
+    """Ctrl-D means no."""
+    try:
+        return input(question).strip().lower()
+    except EOFError:
+        print()
+        return "no"

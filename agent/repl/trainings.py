@@ -1,0 +1,77 @@
+"""Trainings that run while one talks: announced when they end, in per cent beside the prompt."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import first_line
+
+if TYPE_CHECKING:
+    from tools.specialists.jobs import Job
+
+GLANCE = 1.0
+"""Seconds between two looks."""
+
+
+class Trainings:
+    """Looks in a thread of its own, so that nobody waits for the disk."""
+
+    def __init__(self, home: Path, tell: Callable[[str], None]) -> None:
+        """`tell` hears, in that thread, what came of a training that has ended."""
+        self.state = ""
+        """What runs and how far it is, in short; "" when nothing does."""
+        self.ended = False
+        """Whether one has ended since this was last set to False: there are other specialists."""
+        self._home = home
+        self._tell = tell
+        self._alive: set[str] = set()
+        threading.Thread(target=self._watch, name="trainings", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(GLANCE)
+            try:
+                self._look()
+            except Exception as error:  # it is only news; the talk goes on
+                self.state = ""
+                self._tell(f"jobs cannot be looked at: {first_line(error)}")
+                return
+
+    def _look(self) -> None:
+        if not (self._home / "jobs").is_dir():
+            return
+        from tools.specialists.jobs import ALIVE, Jobs
+
+        jobs = Jobs(self._home).all()
+        alive = [job for job in jobs if job.state in ALIVE]
+        for job in jobs:
+            if job.id in self._alive and job not in alive:
+                self._announce(job)
+                self.ended = True
+        self._alive = {job.id for job in alive}
+        self.state = ", ".join(map(_briefly, alive))
+
+    def _announce(self, job: Job) -> None:
+        from agent.commands.following import measures
+        from tools.specialists.registry import Registry
+
+        if job.state != "done":
+            self._tell(f"{job.id} {job.state}: {job.stage}")
+            return
+        name, version = job.plan.name, job.version
+        registry = Registry(self._home)
+        line = measures(registry.manifest(name, version))
+        if registry.promoted(name) == version:
+            self._tell(f"{line}. It is in use from now on.")
+        else:
+            self._tell(f"{line}. /promote {name}@{version} uses it from now on.")
+
+
+def _briefly(job: Job) -> str:
+    now = job.progress()
+    far = f" {now.step / now.of:.0%}" if now.of and job.stage == "training" else ""
+    return f"{job.stage} {job.plan.name}{far}"

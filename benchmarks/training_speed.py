@@ -76,7 +76,7 @@ def once(args: argparse.Namespace) -> dict[str, float]:
     import torch
     from transformers import Trainer
 
-    from tools.specialists import checks, classifier, compute
+    from tools.specialists import classifier, compute
     from tools.specialists import training as job_training
     from tools.specialists.jobs import Job
     from tools.specialists.proposal import Wishes, propose
@@ -131,7 +131,6 @@ def once(args: argparse.Namespace) -> dict[str, float]:
             )
             trainer.train()
         seconds = time.monotonic() - began
-    del checks
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"seconds": seconds, "memory": most * (1 if sys.platform == "darwin" else 1024)}
 
@@ -154,11 +153,8 @@ def use(args: argparse.Namespace) -> None:
         registry, one = by_job(Path(home), wishes)
         folder = registry.folder("use", one.version)
         began = time.monotonic()
-        theirs = pipeline(
-            "text-classification",
-            model=str(folder),
-            device="cuda" if torch.cuda.is_available() else "cpu",
-        )
+        where = "cuda" if torch.cuda.is_available() else "cpu"
+        theirs = pipeline("text-classification", model=str(folder), device=where)
         loaded = time.monotonic()
         given = [row["label"] for row in theirs(texts)]
         their_seconds = time.monotonic() - loaded

@@ -1,4 +1,4 @@
-"""LoRA on a small chat model: does the loss on held-out conversations fall, and do both engines agree?
+"""LoRA on a small chat model: does the held-out loss fall, and do both engines say the same?
 
     python -m benchmarks.talk_lora --base smollm2-135m-hf
 

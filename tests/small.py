@@ -34,14 +34,9 @@ def bert(folder: Path, seed: int = 0, **options: Any) -> Path:
 
     torch.manual_seed(seed)
     words = list(dict.fromkeys(vocabulary()))
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2} | options
     config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        **options,
+        vocab_size=len(words), intermediate_size=64, max_position_embeddings=64, **sizes
     )
     BertForMaskedLM(config).save_pretrained(folder)
     made = BertTokenizer(vocab={word: at for at, word in enumerate(words)}, model_max_length=64)
@@ -49,7 +44,7 @@ def bert(folder: Path, seed: int = 0, **options: Any) -> Path:
     return folder
 
 
-def llama(folder: Path, seed: int = 0) -> Path:
+def llama(folder: Path, seed: int = 0, hidden: int = 32) -> Path:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -71,7 +66,7 @@ def llama(folder: Path, seed: int = 0) -> Path:
     tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         vocab_size=len(numbers),
-        hidden_size=32,
+        hidden_size=hidden,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=1,

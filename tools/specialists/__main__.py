@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 
 from tools.errors import SpecialistError
-from tools.specialists.jobs import NICE, OFFLINE, Job, Jobs, Stopped, remember_process, the_device
+from tools.specialists.jobs import (
+    GLANCE,
+    NICE,
+    OFFLINE,
+    Job,
+    Jobs,
+    Stopped,
+    remember_process,
+    the_device,
+)
 
 
 def main() -> int:
     folder = Path(sys.argv[1])
     os.environ.update(OFFLINE)
     if "--train" in sys.argv:
+        threading.Thread(target=_end_with, args=(int(sys.argv[-1]),), daemon=True).start()
         return _train(folder)
     remember_process(folder, os.getpid())
     from filelock import FileLock, Timeout
@@ -35,11 +48,25 @@ def _run(folder: Path) -> int:
     try:
         with the_device(Jobs(folder.parent.parent), job, "device"):
             if job.plan.processes > 1 and not job.plan.ray:
-                return subprocess.call(_launch(job))
+                code = subprocess.call(_launch(job))
+                if code and job.reread().state == "running":
+                    job.reread().ended("failed", f"its processes ended with {code}; see log.txt")
+                return code
             return _train(folder)
     except Stopped:
         job.ended("stopped", "before it began")
         return 0
+
+
+def _end_with(pid: int) -> None:
+    """A training goes on in no process once the job's own was killed: it could start again."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        job = psutil.Process(pid)
+        while job.is_running() and job.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(GLANCE)
+    os._exit(1)
 
 
 def _launch(job: Job) -> list[str]:
@@ -51,7 +78,7 @@ def _launch(job: Job) -> list[str]:
         *(sys.executable, "-P", "-m", "accelerate.commands.launch", kind),
         *("--num_processes", str(job.plan.processes), "--num_machines", "1"),
         *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("--module", "tools.specialists", str(job.folder), "--train"),
+        *("--module", "tools.specialists", str(job.folder), "--train", str(os.getpid())),
     ]
 
 

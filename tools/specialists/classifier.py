@@ -55,10 +55,12 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         **methods.quantisation(plan),
     )
     model.config.pad_token_id = tokenizer.pad_token_id
+    model = methods.apply(model, plan)
+    length = methods.longest(model, plan.length)
     number = {label: at for at, label in names.items()}
 
     def encoded(some: Sequence[Any]) -> list[dict[str, Any]]:
-        rows = encode(tokenizer, [example.text for example in some], plan.length)
+        rows = encode(tokenizer, [example.text for example in some], length)
         for row, example in zip(rows, some, strict=True):
             if plan.many:
                 row["labels"] = [float(label in example.labels) for label in examples.labels]
@@ -75,7 +77,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
 
     weights = _weights(examples)
     return Work(
-        model=methods.apply(model, plan),
+        model=model,
         tokenizer=tokenizer,
         train=encoded(examples.train),
         held=encoded(examples.held),
@@ -99,12 +101,12 @@ class Classifier:
     ) -> None:
         """`base`: what an adapter belongs to. Raises SpecialistError."""
         self.labels = tuple(labels)
-        self._length = length
         self._many = many
         self._tokenizer = compute.tokenizer(folder)
         where = compute.device()
         exact = _load(folder, base, len(labels), self._tokenizer.pad_token_id)
         self._exact = exact.to(where).eval()
+        self._length = methods.longest(exact, length)
         self._fast = self._exact
         if compute.has_bf16(where):
             fast = _load(folder, base, len(labels), self._tokenizer.pad_token_id)

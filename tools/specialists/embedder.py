@@ -34,6 +34,8 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     base = Path(plan.base_path)
     sentences = load(base)
     transformer = sentences[0]
+    if getattr(transformer.model, "pooler", None) is not None:
+        transformer.model.pooler.requires_grad_(False)  # it has no part in a mean of tokens
     transformer.model = methods.apply(transformer.model, plan)
     tokenizer = sentences.tokenizer
     kind = _kind(examples)
@@ -61,8 +63,8 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         if kind != "labels":
             others = [{key: row[f"second_{key}"] for key in texts[0]} for row in rows]
             batch |= {f"second_{key}": one for key, one in compute.padded(others, fill).items()}
-        if "label" in rows[0]:
-            batch["labels"] = torch.tensor([row["label"] for row in rows])
+        # without any labels the Trainer would not ask for a loss
+        batch["labels"] = torch.tensor([row.get("label", 0) for row in rows])
         return batch
 
     return Work(
@@ -129,7 +131,7 @@ class _Together(torch.nn.Module):
 
     @property
     def sentences(self) -> Any:
-        return self.loss.model
+        return self.loss.model if hasattr(self.loss, "model") else self.loss.sentence_embedder
 
     def forward(
         self,

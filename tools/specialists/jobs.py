@@ -165,9 +165,9 @@ class Job:
         self._keep(state=state, stage=stage)
 
     def done(self, version: int, stage: str) -> None:
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        self._keep(version=version)
+        self._kept["version"] = version
         self.ended("done", stage)
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
     def write(self, line: Mapping[str, Any]) -> None:
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -201,6 +201,7 @@ class Job:
         except (OSError, SafetensorError, RuntimeError) as error:
             if not _is_full(error):
                 raise
+            shutil.rmtree(self.folder / "specialist", ignore_errors=True)  # not whole
             free = shutil.disk_usage(self.folder).free
             raise SpecialistError(
                 f"the disk of {self.folder} is full ({free / 1e6:.0f} MB are free); make room and "
@@ -381,17 +382,14 @@ def the_device(jobs: Jobs, job: Job, device: str) -> Iterator[None]:
 
     lock = FileLock(jobs.place / f".{device}.lock")
     while True:
-        before = [
-            one.id
-            for one in jobs.all()
-            if one.state in ALIVE and (one.created, one.id) < (job.created, job.id)
-        ]
+        others = [one for one in jobs.all() if one.id != job.id and one.state in ALIVE]
+        before = [one.id for one in others if (one.created, one.id) < (job.created, job.id)]
         if not before:
             try:
-                lock.acquire(timeout=GLANCE)
+                lock.acquire(timeout=0)
                 break
-            except Timeout:
-                before = ["another program"]
+            except Timeout:  # a younger one runs, when this one was continued
+                before = [one.id for one in others if one.state == "running"] or ["another program"]
         if job.stage != f"waiting for {before[0]}":
             job.waits(before[0])
         if job.is_to_stop:

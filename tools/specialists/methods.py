@@ -32,6 +32,8 @@ RATES: Mapping[Method, float] = {
 }  # fmt: skip
 """Peak learning rates for a small encoder; the fewer weights, the larger."""
 ADAPTERS = ("lora", "qlora", "prefix", "prompt")
+NEW_HEADS = ("pre_classifier", "head")
+"""Of DistilBERT and ModernBERT."""
 RANK = 16
 VIRTUAL_TOKENS = 20
 TYPES: Mapping[Task, str] = {
@@ -70,7 +72,7 @@ def quantisation(plan: Plan) -> dict[str, Any]:
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
-            llm_int8_skip_modules=["classifier", "score", "lm_head", "pooler"],
+            llm_int8_skip_modules=["classifier", "score", "lm_head", ".*pooler", *NEW_HEADS],
         )
     }
 
@@ -82,14 +84,23 @@ def apply(model: Any, plan: Plan) -> Any:
     if plan.method == "head":
         _freeze_all_but_the_end(model, plan.layers)
         return model
+    if plan.method == "prompt" and hasattr(model, "score"):
+        raise PlanError(
+            f"method 'prompt' does not work with the base {plan.base}, which decides at the last "
+            "token of a text; take lora"
+        )
     import peft
 
     kind, heads = TYPES.get(plan.task), _heads(model, plan.task)
     config: peft.PeftConfig
     if plan.method == "prefix":
-        config = peft.PrefixTuningConfig(task_type=kind, num_virtual_tokens=VIRTUAL_TOKENS)
+        config = peft.PrefixTuningConfig(
+            task_type=kind, num_virtual_tokens=VIRTUAL_TOKENS, modules_to_save=heads or None
+        )
     elif plan.method == "prompt":
-        config = peft.PromptTuningConfig(task_type=kind, num_virtual_tokens=VIRTUAL_TOKENS)
+        config = peft.PromptTuningConfig(
+            task_type=kind, num_virtual_tokens=VIRTUAL_TOKENS, modules_to_save=heads or None
+        )
     else:
         if plan.method == "qlora":
             model = peft.prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
@@ -143,6 +154,12 @@ def virtual_tokens(model: Any) -> int:
     return int(config.num_virtual_tokens)
 
 
+def longest(model: Any, length: int) -> int:
+    """Tokens of a text that the model reads: `length`, or what is left beside virtual ones."""
+    virtual = virtual_tokens(model)
+    return min(length, int(model.config.max_position_embeddings) - virtual) if virtual else length
+
+
 def _freeze_all_but_the_end(model: nn.Module, layers: int) -> None:
     """What is outside the numbered layers and behind them is the head: pooler, classifier."""
     numbers = [int(found[1]) for name, _ in model.named_parameters() if (found := _layer(name))]
@@ -151,7 +168,7 @@ def _freeze_all_but_the_end(model: nn.Module, layers: int) -> None:
         found = _layer(name)
         weight.requires_grad = (
             int(found[1]) > last - layers if found else "embed" not in name.lower()
-        )
+        ) and weight.requires_grad
 
 
 def _heads(model: Any, task: Task) -> list[str]:

@@ -68,12 +68,14 @@ def prepare(plan: Plan, examples: Examples) -> Work:
         ignore_mismatched_sizes=True,
         **methods.quantisation(plan),
     )
+    model = methods.apply(model, plan)
+    length = methods.longest(model, plan.length)
 
     def encoded(some: Sequence[Any]) -> list[dict[str, Any]]:
         rows = []
         for example in some:
             at = 0
-            for piece in pieces(tokenizer, example.words, plan.length):
+            for piece in pieces(tokenizer, example.words, length):
                 labels = [SILENT] * len(piece.row["input_ids"])
                 for first in piece.first:
                     labels[first] = number[example.tags[at]]
@@ -83,7 +85,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
 
     fill = {"input_ids": tokenizer.pad_token_id or 0, "labels": SILENT}
     return Work(
-        model=methods.apply(model, plan),
+        model=model,
         tokenizer=tokenizer,
         train=encoded(examples.train),
         held=encoded(examples.held),
@@ -105,10 +107,10 @@ class Tagger:
     def __init__(self, folder: Path, base: Path, labels: Sequence[str], length: int) -> None:
         """`base`: what an adapter belongs to. Raises SpecialistError."""
         self.labels = tuple(labels)
-        self._length = length
         self._tokenizer = compute.tokenizer(folder)
         where = compute.device()
         model = _load(folder, base, len(labels)).to(where).eval()
+        self._length = methods.longest(model, length)
         self._model = model.to(torch.bfloat16) if compute.has_bf16(where) else model
         self._allowed = _transitions(self.labels)
 

@@ -45,18 +45,20 @@ from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.recipes import recipe_of
 from tools.specialists.registry import Registry
-from tools.storage import sync_folder
+from tools.storage import sync_folder, write_atomically
 
 SILENT = -100
 """A label of a token that has no part in the loss."""
 WHOLE = "whole"
-"""A file in a checkpoint that was written after everything else."""
+"""A file in a checkpoint that was written after everything else: names and sizes of the others."""
 PATIENCE = 3
 """Epochs without a better result until training ends."""
 SAVE_SECONDS = 300.0
 """Between two checkpoints within a long epoch."""
 GLANCE = 1.0
 """Seconds between two looks for a stop, and two lines of progress."""
+STEPS_ALONE = 8
+"""Of several processes, between two times that they agree on stopping or saving."""
 SORTED_TOGETHER = 50
 """Batches' worth of rows among which like lengths are looked for."""
 VERSIONS = ("torch", "transformers", "accelerate", "peft", "tokenizers", "safetensors")
@@ -85,6 +87,11 @@ def run(job: Job, registry: Registry) -> None:
 
     In a training with several processes all call it; the first one measures and writes.
     """
+    with job.errors():
+        _run(job, registry)
+
+
+def _run(job: Job, registry: Registry) -> None:
     plan, recipe = job.plan, recipe_of(job.plan.task)
     first = int(os.environ.get("RANK", "0")) == 0
     job.say("reading the examples")
@@ -98,14 +105,13 @@ def run(job: Job, registry: Registry) -> None:
     job.say("loading the base")
     torch.manual_seed(plan.seed)
     work = recipe.prepare(plan, examples)
-    with job.errors():
-        seconds = train(job, plan, work)
+    seconds = train(job, plan, work)
     if not first:
         return
     made = job.folder / "specialist"
     shutil.rmtree(made, ignore_errors=True)
-    recipe.save(work, made)
     share = methods.trained_share(work.model)
+    recipe.save(work, made)
     del work
     job.say("measuring")
     base = Path(plan.base_path)
@@ -129,7 +135,9 @@ def train(job: Job, plan: Plan, work: Work) -> float:
     checkpoints = job.folder / "checkpoints"
     last = _last_whole(checkpoints)
     arguments = _arguments(plan, work, checkpoints, job.folder / "tensorboard")
-    progress = _Progress(job, plan, len(work.train))
+    if last and (epochs := _epochs_if_over(last)):
+        arguments.num_train_epochs = epochs  # else one more than in a training that went through
+    progress = _Progress(job)
     trainer = _Trainer(
         model=work.model,
         args=arguments,
@@ -150,6 +158,9 @@ def train(job: Job, plan: Plan, work: Work) -> float:
             f"the GPU's memory is full; with --batch {max(1, plan.batch // 2)} --accumulate "
             f"{plan.accumulate * 2} the result is the same and takes half of it"
         ) from error
+    finally:
+        if progress.first:
+            _last_whole(checkpoints)  # one that was not finished only takes room
     return progress.seconds
 
 
@@ -177,7 +188,9 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
         super().__init__(**options)
         self.sampler = LengthGrouped(
             [_length(row) for row in options["train_dataset"]],
-            self.args.per_device_train_batch_size * max(1, self.args.world_size),
+            self.args.train_batch_size
+            * self.args.world_size
+            * self.args.gradient_accumulation_steps,
             self.args.seed,
         )
 
@@ -191,7 +204,7 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
 class LengthGrouped(torch.utils.data.Sampler[int]):
     """Every row once an epoch, in batches of like length, the batches in random order.
 
-    The order hangs on `seed` and `epoch` alone.
+    `batch`: rows of one step of the optimizer. The order hangs on `seed` and `epoch` alone.
     """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
@@ -227,14 +240,12 @@ class LengthGrouped(torch.utils.data.Sampler[int]):
 class _Progress(TrainerCallback):  # type: ignore[misc]
     """Writes what is seen of the job, makes checkpoints count, and looks for a stop."""
 
-    def __init__(self, job: Job, plan: Plan, rows: int) -> None:
+    def __init__(self, job: Job) -> None:
         self.sampler: LengthGrouped | None = None
         self.seconds = 0.0
         """Of training, those before a stop included."""
         self._job = job
-        self._plan = plan
-        self._rows = rows
-        self._first = int(os.environ.get("RANK", "0")) == 0
+        self.first = int(os.environ.get("RANK", "0")) == 0
         self._looked = self._saved = self._began = time.monotonic()
         self._before = 0.0
         self._from = 0
@@ -259,16 +270,18 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         now = time.monotonic()
         self.seconds = self._before + now - self._began
-        if args.world_size > 1:  # all have to stop at the same step
-            if state.global_step % 20 == 0:
-                wish = torch.tensor(float(self._job.is_to_stop), device=args.device)
-                torch.distributed.all_reduce(wish)
-                self._stop = wish.item() > 0
-        elif now - self._looked >= GLANCE:
+        looks, save = now - self._looked >= GLANCE, now - self._saved > SAVE_SECONDS
+        if args.world_size > 1:  # all have to stop and save at the same step
+            looks = looks and self.first
+            if state.global_step % STEPS_ALONE:
+                save = False
+            else:
+                wishes = torch.tensor([self._job.is_to_stop, save], device=args.device).float()
+                torch.distributed.all_reduce(wishes)
+                self._stop, save = (wishes > 0).tolist()
+        elif looks:
             self._stop = self._job.is_to_stop
-            if now - self._saved > SAVE_SECONDS:
-                control.should_save = True
-        if self._first and now - self._looked >= GLANCE:
+        if looks:
             self._looked = now
             steps = state.global_step - self._from
             rate = steps / (now - self._began)
@@ -286,8 +299,9 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
                     "left": (state.max_steps - state.global_step) / rate,
                 }
             )
-        if self._stop:
-            control.should_save = True
+        if state.global_step % round(state.max_steps / args.num_train_epochs):
+            control.should_save = save or self._stop  # at an epoch's end it saves when it has
+            # measured, or the measuring would be left out by whoever goes on from there
 
     def on_log(
         self,
@@ -303,7 +317,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
                 f"the loss is {loss} at step {state.global_step}: training has come apart; try "
                 f"half the learning rate, --rate {args.learning_rate / 2:g}"
             )
-        if loss is not None and self._first:
+        if loss is not None and self.first:
             self._job.write({"step": state.global_step, "epoch": state.epoch, "loss": loss})
 
     def on_evaluate(
@@ -314,7 +328,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         metrics: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        if self._first and metrics:
+        if self.first and metrics:
             kept = {
                 f"held_{key.removeprefix('eval_')}": value
                 for key, value in metrics.items()
@@ -328,10 +342,12 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self._saved = time.monotonic()
-        if self._first:
+        if args.world_size > 1:
+            torch.distributed.barrier()  # each has written its state of chance
+        if self.first:
             folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
             sync_folder(folder)
-            (folder / WHOLE).touch()
+            write_atomically(folder / WHOLE, json.dumps(_sizes(folder)))
         if self._stop:
             raise Stopped
 
@@ -388,11 +404,29 @@ def _last_whole(checkpoints: Path) -> Path | None:
     """The checkpoint to go on from; those that were not finished are deleted."""
     whole = []
     for folder in checkpoints.glob("checkpoint-*"):
-        if (folder / WHOLE).is_file():
+        known = {}
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads((folder / WHOLE).read_text("utf-8"))
+        if known and known == _sizes(folder):  # it may have been killed while it deleted this one
             whole.append(folder)
         else:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
     return max(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        one.name: one.stat().st_size
+        for one in folder.iterdir()
+        if one.is_file() and one.name != WHOLE
+    }
+
+
+def _epochs_if_over(checkpoint: Path) -> int:
+    """How many were trained, when the training had come to its end there; else 0."""
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    control = (state.stateful_callbacks or {}).get("TrainerControl", {})
+    return round(state.epoch or 0) if control.get("args", {}).get("should_training_stop") else 0
 
 
 def _length(row: Mapping[str, Any]) -> int:

@@ -15,6 +15,10 @@ from tools.specialists.jobs import OFFLINE, Job, Stopped
 from tools.specialists.registry import Registry
 
 
+STORE = 100 << 20
+"""Bytes of memory for what Ray's processes share on this machine: next to nothing."""
+
+
 def run(job: Job) -> None:
     """Raises SpecialistError, Stopped."""
     try:
@@ -33,6 +37,7 @@ def run(job: Job) -> None:
         include_dashboard=False,
         runtime_env={"env_vars": dict(OFFLINE)},
         num_cpus=None if address else job.plan.processes + 1,
+        object_store_memory=None if address else STORE,
     )
     try:
         TorchTrainer(

@@ -100,7 +100,9 @@ class Filler:
         at = (given["input_ids"][0] == self._tokenizer.mask_token_id).nonzero()
         if not len(at):
             raise SpecialistError("the text is too long: its gap lies behind what the model reads")
-        best = logits[0, at[0, 0]].float().softmax(dim=-1).topk(count)
+        sure_of = logits[0, at[0, 0]].float().softmax(dim=-1)
+        sure_of[self._tokenizer.all_special_ids] = 0.0  # no words
+        best = sure_of.topk(min(count, len(sure_of)))
         found = []
         for sure, token in zip(best.values.tolist(), best.indices.tolist(), strict=True):
             word = self._tokenizer.decode([token]).strip()

@@ -63,6 +63,11 @@ def entities(truth: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> d
     """Entity-level precision, recall and F1 by seqeval's (that is, conlleval's) rules."""
     from seqeval.metrics import classification_report
 
+    words = [pair for a, b in zip(truth, said, strict=True) for pair in zip(a, b, strict=True)]
+    accuracy = sum(a == b for a, b in words) / max(1, len(words))
+    if all(a == b == "O" for a, b in words):  # nothing to report of
+        none = {"entity_f1": 0.0, "precision": 0.0, "recall": 0.0}
+        return {**none, "word_accuracy": accuracy, "per_label": {}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of types that nobody found
         report = classification_report(
@@ -82,12 +87,11 @@ def entities(truth: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> d
         if not name.endswith(" avg")
     }
     micro = report["micro avg"]
-    words = [pair for a, b in zip(truth, said, strict=True) for pair in zip(a, b, strict=True)]
     return {
         "entity_f1": float(micro["f1-score"]),
         "precision": float(micro["precision"]),
         "recall": float(micro["recall"]),
-        "word_accuracy": sum(a == b for a, b in words) / max(1, len(words)),
+        "word_accuracy": accuracy,
         "per_label": per_label,
     }
 
@@ -108,15 +112,24 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     """By which the logits (rows, labels) are to be divided so that confidence is honest.
 
-    Temperature scaling (Guo et al. 2017): the least cross-entropy on held-out rows.
+    Temperature scaling (Guo et al. 2017): the least cross-entropy on held-out rows. The true label
+    counts as (n + 1) / (n + 2) of n rows (Platt 1999), or a few rows that are all right would make
+    every answer certain.
     """
     import numpy as np
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
+    rows, labels = logits.shape
+    if not rows or labels < 2:
+        return 1.0
+    weight = np.full(logits.shape, 1 / (rows + 2) / (labels - 1))
+    weight[np.arange(rows), truth] = (rows + 1) / (rows + 2)
+    wide = logits.astype(np.float64)
+
     def cross_entropy(log_of: float) -> float:
-        scaled = logits / math.exp(log_of)
-        return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(truth)), truth]).mean())
+        scaled = wide / math.exp(log_of)
+        return float((logsumexp(scaled, axis=1) - (weight * scaled).sum(axis=1)).mean())
 
     return math.exp(float(minimize_scalar(cross_entropy, bounds=(-3, 3), method="bounded").x))
 

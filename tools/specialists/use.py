@@ -76,7 +76,8 @@ class Specialists:
             batch=16,
             seed=int(one.settings.get("seed", 0)),
         )
-        base = bases.of_version(self.registry, one)
+        compares = one.task not in ("classifier", "tagger")  # with what the base does
+        base = bases.of_version(self.registry, one) if compares else self._base(folder, one)
         measured = recipe_of(one.task).measure(folder, base, plan, examples, one.labels)
         return measured, one, len(examples.held)
 

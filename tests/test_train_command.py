@@ -1,0 +1,223 @@
+"""`tinsmith train`, `jobs` and `specialists` as a user runs them, with a small model made here."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.test_cli import scripted, terminal, tinsmith
+
+ROWS = [("message", "topic"), *((row["text"], row["label"]) for row in small.rows("classifier"))]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder in which `topics` was trained by the command."""
+    home = tmp_path_factory.mktemp("home")
+    small.bert(home / "models" / "all-minilm-l6-v2")
+    file = write(home / "messages.csv", ROWS)
+    done = tinsmith(
+        *("train", str(file), "--name", "topics", "--yes", "--epochs", "15", "--rate", "5e-3"),
+        env={"TINSMITH_HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "topics@1: accuracy" in done.stdout
+    assert "topics@1 is promoted" in done.stdout
+    assert "training" in done.stderr
+    return home
+
+
+@pytest.fixture
+def home(trained: Path, state: Path) -> Path:
+    """A copy of it, for this test alone."""
+    shutil.copytree(trained, state)
+    return state
+
+
+@pytest.fixture
+def base(state: Path) -> Path:
+    return small.bert(state / "models" / "all-minilm-l6-v2")
+
+
+def write(file: Path, rows: Sequence[Sequence[str]]) -> Path:
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(rows)
+    return file
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_dry_run_shows_the_plan_and_starts_nothing(tmp_path: Path, base: Path) -> None:
+    file = write(tmp_path / "messages.csv", [*ROWS, ("", "stock"), ROWS[1]])
+    done = tinsmith("train", str(file), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "messages: a classifier" in done.stdout
+    assert "empty text" in done.stdout
+    assert str(len(ROWS) + 1) in done.stdout  # the line of the empty one
+    assert tinsmith("jobs").stdout == ""
+
+
+def test_nothing_begins_when_nobody_can_agree(tmp_path: Path, base: Path) -> None:
+    file = write(tmp_path / "messages.csv", ROWS)
+    refused(tinsmith("train", str(file)), 2, "--yes")
+    assert tinsmith("jobs").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--label", "topik"], "topic"),
+        (["--text", "body"], "message"),
+        (["--column", "label"], "ROLE=COLUMN"),
+        (["--base", "all-minilm"], "all-minilm-l6-v2"),
+        (["--base", "promoted"], "no version of messages is promoted"),
+        (["--name", "Bad Name"], "bad-name"),
+        (["--epochs", "many"], "auto"),
+        (["--rate", "3"], "learning rate"),
+        (["--batch", "-1"], "--batch -1"),
+        (["--layers", "2"], "--method head"),
+        (["--task", "embedder", "--method", "prefix"], "prefix"),
+        (["--held-out", "nowhere.csv"], "nowhere.csv"),
+        (["--method", "magic"], "magic"),
+    ],
+)  # fmt: skip
+def test_a_wrong_wish_is_told(tmp_path: Path, base: Path, words: list[str], told: str) -> None:
+    file = write(tmp_path / "messages.csv", ROWS)
+    refused(tinsmith("train", str(file), "--dry-run", *words), 2, told)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 20, "picture"),
+        (b"message,topic\n" + b"my parcel is late,stock\n" * 3, "usable rows"),
+        (b"message,topic\n" + b"".join(b"text %d,stock\n" % n for n in range(90)), "stock"),
+    ],
+    ids=["empty", "binary", "few rows", "one label"],
+)
+def test_a_hopeless_file_is_told(tmp_path: Path, base: Path, content: bytes, told: str) -> None:
+    file = tmp_path / "messages.csv"
+    file.write_bytes(content)
+    refused(tinsmith("train", str(file), "--dry-run"), 2, "messages.csv", told)
+
+
+def test_a_file_that_is_not_there_is_told(base: Path) -> None:
+    refused(tinsmith("train", "nowhere.csv", "--dry-run"), 2, "nowhere.csv")
+
+
+def test_a_pickle_is_no_base(tmp_path: Path, base: Path) -> None:
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    file = write(tmp_path / "messages.csv", ROWS)
+    refused(tinsmith("train", str(file), "--dry-run"), 2, "pytorch_model.bin", "safetensors")
+
+
+def test_jobs_are_listed_and_drawn(home: Path) -> None:
+    assert "topics-1" in tinsmith("jobs").stdout
+    shown = tinsmith("jobs", "show", "topics-1").stdout
+    assert "held-out rows" in shown
+    assert "┤" in shown  # a plot
+    assert "done: topics@1 is promoted" in tinsmith("jobs", "log", "topics-1").stdout
+    refused(tinsmith("jobs", "stop", "topics-1"), 1, "it is done")
+    refused(tinsmith("jobs", "continue", "topics-1"), 1, "nothing to continue")
+    refused(tinsmith("jobs", "show", "topic-1"), 2, "topics-1")
+    assert "removed topics-1" in tinsmith("jobs", "rm", "topics-1").stdout
+    assert tinsmith("jobs").stdout == ""
+    assert "topics@1" in tinsmith("specialists").stdout
+
+
+def test_a_job_that_was_damaged_is_told_and_can_be_removed(home: Path) -> None:
+    (home / "jobs" / "topics-1" / "job.json").write_text('{"plan": 3}')
+    listed = tinsmith("jobs")
+    assert listed.returncode == 0
+    assert "job.json" in listed.stderr
+    assert "Traceback" not in listed.stderr
+    assert tinsmith("jobs", "rm", "topics-1").returncode == 0
+
+
+def test_versions_are_promoted_rolled_back_and_removed(home: Path) -> None:
+    shutil.copytree(home / "specialists" / "topics" / "1", home / "specialists" / "topics" / "2")
+    place = home / "specialists" / "topics" / "2" / "manifest.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"version": 2}))
+    assert "the same" in tinsmith("specialists", "compare", "topics", "topics@2").stdout
+    assert "topics@2 is promoted" in tinsmith("specialists", "promote", "topics@2").stdout
+    assert "promoted" in tinsmith("specialists", "rollback", "topics").stdout
+    refused(tinsmith("specialists", "rollback", "topics"), 1, "topics")
+    refused(tinsmith("specialists", "rm", "topics@1"), 1, "promote")
+    assert "removed topics@2" in tinsmith("specialists", "rm", "topics@2").stdout
+    refused(tinsmith("specialists", "promote", "topics@2"), 2, "topics")
+
+
+def test_a_specialist_goes_to_another_machine(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "topics.zip"
+    assert tinsmith("specialists", "export", "topics", str(file)).returncode == 0
+    other = {"TINSMITH_HOME": str(tmp_path / "other")}
+    done = tinsmith("specialists", "import", str(file), env=other)
+    assert "topics@1 is here" in done.stdout
+    rows = write(tmp_path / "rows.csv", ROWS)
+    shutil.copytree(home / "models", tmp_path / "other" / "models")
+    measured = tinsmith("specialists", "evaluate", "topics", str(rows), env=other)
+    assert "accuracy 0.9" in measured.stdout or "accuracy 1.0" in measured.stdout, measured.stderr
+    assert "recall" in measured.stdout
+    refused(tinsmith("specialists", "import", str(rows), env=other), 1, "rows.csv")
+
+
+def test_nonsense_in_a_manifest_is_told(home: Path) -> None:
+    place = home / "specialists" / "topics" / "1" / "manifest.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"labels": "many"}))
+    for words in (["show", "topics"], ["evaluate", "topics", str(home / "messages.csv")]):
+        refused(tinsmith("specialists", *words), 1, "manifest.json", "labels")
+    listed = tinsmith("specialists")
+    assert listed.returncode == 0
+    assert "labels" in listed.stderr
+
+
+def test_the_card_is_shown(home: Path) -> None:
+    shown = tinsmith("specialists", "show", "topics").stdout
+    assert "delivery, payment, stock" in shown
+    assert "## Limits" in shown
+
+
+def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    write(work / "messages.csv", ROWS)
+    texts = ["my card was debited twice"]
+    options = scripted(
+        tmp_path,
+        {"call": "train_specialist", "arguments": {"path": "messages.csv", "name": "topics"}},
+        {"say": "It has begun."},
+        {"call": "classify_text", "arguments": {"specialist": "topics", "texts": texts}},
+        {"say": "It is payment."},
+    )
+    child = terminal("chat", *options, cwd=work)
+    child.setwinsize(40, 160)
+    child.expect("> ")
+    child.send("learn to sort these by topic\r")
+    child.expect("160 rows read", timeout=120)
+    child.expect("this .s.ession")
+    child.send("o\r")
+    child.expect("It has begun")
+    child.expect("topics@1: accuracy", timeout=240)
+    child.expect("in use from now on")
+    child.send("which topic is this: my card was debited twice?\r")
+    child.expect("classify_text.*→ (delivery|payment|stock|unknown)", timeout=120)
+    child.expect("It is payment")
+    child.send("/jobs\r")
+    child.expect("topics-1 is done")
+    child.send("/promote topic\r")
+    child.expect("topics")
+    child.sendcontrol("d")
+    child.close()

@@ -12,9 +12,30 @@ WORDS = {
     "payment": "card debited invoice refund twice money bank paid",
     "delivery": "parcel late courier driver door tracking box shipped",
 }
-PLAIN = "the my is a of to and in on for not yet was it please when how does you i".split()
-PEOPLE = "ada grace alan edsger barbara".split()
-PLACES = "paris rome london oslo cairo".split()
+PLAIN = [
+    "the",
+    "my",
+    "is",
+    "a",
+    "of",
+    "to",
+    "and",
+    "in",
+    "on",
+    "for",
+    "not",
+    "yet",
+    "was",
+    "it",
+    "please",
+    "when",
+    "how",
+    "does",
+    "you",
+    "i",
+]
+PEOPLE = ["ada", "grace", "alan", "edsger", "barbara"]
+PLACES = ["paris", "rome", "london", "oslo", "cairo"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -20,12 +20,12 @@ from agent.engines.base import Sampling
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, OutOfMemory
-from agent.events import Event, Notice, ToolFinished, TurnEnded
+from agent.events import Event, Notice, ToolFinished, ToolProgress, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory.sessions import Session
 from agent.offering import Offering
 from tests.speaker import Speaker
-from tools.base import ToolError, tool
+from tools.base import ToolError, progress, tool
 
 
 @tool
@@ -360,3 +360,25 @@ def test_the_limit_on_seconds_ends_the_turn() -> None:
     started = time.monotonic()
     assert ended(turn(agent)).reason in ("seconds", "repeats")
     assert time.monotonic() - started < 20
+
+
+def test_how_far_a_tool_is_is_told_while_it_runs() -> None:
+    heard = threading.Event()
+
+    @tool
+    def count() -> str:
+        """Count."""
+        progress(1, 2, "rows")
+        assert heard.wait(30)
+        return "2"
+
+    agent, _ = agent_of(call("count"), say("2"))
+    agent.tools = {"count": count}
+    events = []
+    for event in agent.send("count"):
+        events.append(event)
+        if isinstance(event, ToolProgress):
+            heard.set()
+    told = [event for event in events if isinstance(event, ToolProgress)]
+    assert [(one.done, one.total, one.what) for one in told] == [(1, 2, "rows")]
+    assert ended(events).answer == "2"

@@ -50,7 +50,7 @@ def plan(base: Path, data: Path) -> Callable[..., Plan]:
             "base_path": str(base),
             "epochs": EPOCHS,
             "batch": 16,
-            "rate": 2e-3,
+            "rate": 3.5e-3,
             "length": 40,
         }
         return Plan(**facts | changes)
@@ -101,7 +101,7 @@ def undisturbed(
     """The weights of a job that was never stopped, and what it measured after each epoch."""
     jobs = Jobs(tmp_path_factory.mktemp("undisturbed"))
     plan = Plan("topics", "classifier", str(data), base="small", base_path=str(base))
-    settings = {"epochs": EPOCHS, "batch": 16, "rate": 2e-3, "length": 40}
+    settings = {"epochs": EPOCHS, "batch": 16, "rate": 3.5e-3, "length": 40}
     job = ended(jobs.start(Plan(**plan.as_json() | settings)))
     return weights(jobs, job), held(job)
 
@@ -131,7 +131,7 @@ def test_a_job_trains_measures_and_registers(
     assert (one.rows + one.held_rows, one.base, one.seconds > 0) == (160, "small", True)
     now = job.progress()
     assert now.held
-    assert now.held["accuracy"] > 0.3
+    assert now.held["accuracy"] > 0.6
     assert (Registry(jobs.home).folder("topics", 1) / "curves.png").exists()
 
 
@@ -276,7 +276,9 @@ def test_a_damaged_job_is_named_and_can_be_removed(jobs: Jobs) -> None:
         (folder / "job.json").write_text(text)
     assert jobs.all() == []
     assert len(jobs.broken()) == 3
-    assert all(f"tinsmith jobs rm {id}" in why for id, why in zip("abc", jobs.broken()) if "{" in id)
+    assert all(
+        f"tinsmith jobs rm {id}" in why for id, why in zip("abc", jobs.broken()) if "{" in id
+    )
     with pytest.raises(SpecialistError, match="tinsmith jobs rm a-1 removes it"):
         jobs.job("a-1")
     assert jobs.remove("a-1") == 1
@@ -340,9 +342,7 @@ def test_two_processes_train_stop_and_go_on(
     assert [step for step, _ in held(job)] == [18, 36, 54, 72]
 
 
-def test_no_process_outlives_a_killed_job_of_two(
-    jobs: Jobs, plan: Callable[..., Plan]
-) -> None:
+def test_no_process_outlives_a_killed_job_of_two(jobs: Jobs, plan: Callable[..., Plan]) -> None:
     job = jobs.start(plan(processes=2, epochs=500))
     until(lambda: job.progress().step, job)
     pid = json.loads((job.folder / "process.json").read_text())["pid"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from langchain_core.tools import BaseTool
 
@@ -14,6 +16,8 @@ from tests import small
 from tools.base import ToolError, hear, invoke, preview, spec, tools_of
 from tools.classify import Classify, verdict
 from tools.files import Files
+from tools.specialists.classifier import Classifier, explain
+from tools.specialists.compute import Report, silent
 from tools.specialists.jobs import ALIVE, Job, Jobs
 from tools.specialists.proposal import Wishes, propose
 from tools.specialists.use import Specialists
@@ -130,10 +134,30 @@ def test_several_texts_are_classified_at_once_and_told_apart(
     assert all(text in line for text, line in zip(texts, lines, strict=True))
 
 
+class _Knows(Classifier):
+    """Is sure of the first label where "parcel" stands."""
+
+    def __init__(self) -> None:
+        self.labels = ("delivery", "stock")
+
+    def confidences(
+        self, texts: Sequence[str], temperature: float = 1.0, report: Report = silent
+    ) -> np.ndarray:
+        return np.array([[0.9, 0.1] if "parcel" in text else [0.4, 0.6] for text in texts])
+
+
+def test_the_word_without_which_the_confidence_falls_decided() -> None:
+    falls = dict(explain(_Knows(), "my parcel is late", 1.0))
+    assert falls == pytest.approx({"my": 0.0, "parcel": 0.5, "is": 0.0, "late": 0.0})
+
+
 def test_the_words_that_decided_are_named(box: dict[str, BaseTool], trained: str) -> None:
-    texts = ["please when is it that i and you in the courier"]
-    said = invoke(box["classify_text"], {"specialist": trained, "texts": texts, "explain": True})
-    assert said.partition("decided by: ")[2].startswith("courier (+")
+    given = {"specialist": trained, "texts": ["the courier with my parcel"], "explain": True}
+    said = invoke(box["classify_text"], given)
+    named = said.partition("; decided by: ")[2].split(", ")
+    assert sorted(one.partition(" ")[0] for one in named) == sorted(
+        ["the", "courier", "with", "my", "parcel"]
+    )
 
 
 def test_what_is_less_sure_than_the_threshold_is_unknown(home: Path, trained: str) -> None:

@@ -211,3 +211,20 @@ def test_subjects_are_a_function() -> None:
         def look(what: str) -> str:
             """Look at it."""
             return what
+
+
+def test_the_model_is_told_what_each_live_choice_is() -> None:
+    @tool(choices={"name": lambda: {"topics": "sport, politics", "plain": ""}})
+    def classify(name: str) -> str:
+        """Classify.
+
+        Args:
+            name: the classifier
+        """
+        return name
+
+    now = spec(classify)
+    assert now is not None
+    place = now.parameters["properties"]["name"]
+    assert place["enum"] == ["topics", "plain"]
+    assert place["description"] == "the classifier (topics: sport, politics)"

@@ -3,6 +3,7 @@ that tests do not hang on the clock: stopped, killed, or with no room left for l
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -12,16 +13,21 @@ from typing import Any
 
 
 class _Late(MetaPathFinder):
-    """Runs `_disturb` when tools.specialists.training is imported."""
+    """Runs `_disturb` when tools.specialists.training has been imported."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
         if name != "tools.specialists.training":
             return None
         sys.meta_path.remove(self)
-        import tools.specialists.training as training
+        spec: Any = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
 
-        _disturb(training)
-        return training.__spec__
+        def then_disturb(module: Any) -> None:
+            execute(module)
+            _disturb(module)
+
+        spec.loader.exec_module = then_disturb
+        return spec
 
 
 def _disturb(training: Any) -> None:

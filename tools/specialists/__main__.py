@@ -23,6 +23,9 @@ from tools.specialists.jobs import (
     the_device,
 )
 
+ENDING = 60
+"""Seconds for the process of a job that was stopped to end, when it is continued at once."""
+
 
 def main() -> int:
     folder = Path(sys.argv[1])
@@ -34,9 +37,10 @@ def main() -> int:
     from filelock import FileLock, Timeout
 
     try:
-        only = FileLock(folder / ".lock").acquire(timeout=0)
+        only = FileLock(folder / ".lock").acquire(timeout=ENDING)
     except Timeout:
-        return 0  # continued twice at once
+        Job(folder).ended("failed", f"another process has been at it for {ENDING} s; see log.txt")
+        return 1
     with only:
         return _run(folder)
 

@@ -28,6 +28,8 @@ LENGTH = 256
 BATCH = 32
 SKEWED = 3.0
 """The largest label has so many times the rows of the smallest: labels are weighed then."""
+SMOOTHING = 0.1
+"""Of the true label's share that is spread over all (Szegedy et al. 2016)."""
 NARROW = 0.25
 """Logits between the first two labels within which 16 bits might choose another one."""
 UNDECIDED = 0.5
@@ -235,7 +237,9 @@ def _one(weights: torch.Tensor | None) -> Any:
     def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         logits = outputs["logits"].float()
         there = weights.to(logits.device) if weights is not None else None
-        each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        each = torch.nn.functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=SMOOTHING
+        )
         if there is not None:
             each = each * there[labels]
         mean: torch.Tensor = each.sum() / (num_items_in_batch or len(labels))

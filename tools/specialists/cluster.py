@@ -14,7 +14,6 @@ from tools.errors import PlanError, SpecialistError
 from tools.specialists.jobs import OFFLINE, Job, Stopped
 from tools.specialists.registry import Registry
 
-
 STORE = 100 << 20
 """Bytes of memory for what Ray's processes share on this machine: next to nothing."""
 

@@ -33,7 +33,7 @@ from typing import Any, Literal
 
 from tools.errors import SpecialistError, UnknownSpecialist
 from tools.specialists.plan import Plan, from_json
-from tools.storage import size_of, write_atomically
+from tools.storage import locked, size_of, write_atomically
 
 State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"]
 ALIVE: tuple[State, ...] = ("waiting", "running")
@@ -294,12 +294,14 @@ class Jobs:
 
     def go_on(self, id: str) -> Job:
         """From the last checkpoint. Raises SpecialistError when it runs, or is done."""
-        job = self.job(id)
-        if job.state in (*ALIVE, "done"):
-            raise SpecialistError(f"{id} is {job.state}; there is nothing to continue")
-        (job.folder / "stop").unlink(missing_ok=True)
-        job._keep(state="waiting", stage="starting")
-        return self._spawn(job.folder)
+        folder = self._folder(id)
+        with locked(folder / "continued"):  # once, when it is asked for twice at the same time
+            job = Job(folder)
+            if job.state in (*ALIVE, "done"):
+                raise SpecialistError(f"{id} is {job.state}; there is nothing to continue")
+            (folder / "stop").unlink(missing_ok=True)
+            job._keep(state="waiting", stage="starting")
+            return self._spawn(folder)
 
     def remove(self, id: str) -> int:
         """Delete its folder, not what came of it; gives the bytes freed."""

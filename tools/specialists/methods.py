@@ -28,7 +28,7 @@ WORKS: Mapping[Method, tuple[Task, ...]] = {
 HEADLESS: tuple[Task, ...] = ("embedder", "causal")
 """Whose base has no head of its own to train: "head" is then its last layers."""
 RATES: Mapping[Method, float] = {
-    "full": 2e-4, "head": 2e-3, "lora": 1e-3, "qlora": 1e-3, "prefix": 1e-2, "prompt": 3e-2,
+    "full": 1.5e-4, "head": 2e-3, "lora": 1e-3, "qlora": 1e-3, "prefix": 1e-2, "prompt": 3e-2,
 }  # fmt: skip
 """Peak learning rates for a small encoder; the fewer weights, the larger."""
 ADAPTERS = ("lora", "qlora", "prefix", "prompt")

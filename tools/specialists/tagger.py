@@ -1,6 +1,7 @@
 """Entity tagging: a tag for each word, BIO, through transformers' AutoModelForTokenClassification.
 
-A word's first token carries its tag, and the others are SILENT. A sentence that is too long is cut between words, so every
+A word's first token carries its tag, and the others are SILENT. A sentence that is too long is cut
+between words, so every
 word gets a tag. In use the tags are the likeliest sequence that BIO allows (Viterbi 1967).
 """
 

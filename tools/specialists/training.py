@@ -37,6 +37,7 @@ from transformers import (
 
 from tools.errors import SpecialistError
 from tools.specialists import bases, checks, compute, methods
+from tools.specialists.average import Average
 from tools.specialists.checks import Examples
 from tools.specialists.data import Example
 from tools.specialists.jobs import Job, Stopped
@@ -148,7 +149,9 @@ def train(job: Job, plan: Plan, work: Work) -> float:
         compute_metrics=work.judge,
         callbacks=[progress, EarlyStoppingCallback(PATIENCE)],
     )
-    progress.sampler = trainer.sampler
+    progress.sampler, progress.average = trainer.sampler, trainer.average
+    if last:
+        trainer.average.load(last)
     trainer.remove_callback(PrinterCallback)
     job.say("training")
     try:
@@ -161,6 +164,7 @@ def train(job: Job, plan: Plan, work: Work) -> float:
     finally:
         if progress.first:
             _last_whole(checkpoints)  # one that was not finished only takes room
+    trainer.average.settle()
     return progress.seconds
 
 
@@ -193,6 +197,16 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers has no types
             * self.args.gradient_accumulation_steps,
             self.args.seed,
         )
+        self.average = Average(self.model)
+
+    def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
+        with self.average.in_place():
+            measured: dict[str, float] = super().evaluate(*args, **options)
+        return measured
+
+    def _load_best_model(self) -> None:
+        super()._load_best_model()
+        self.average.load(Path(self.state.best_model_checkpoint))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> torch.utils.data.Sampler[int]:
         return self.sampler
@@ -242,6 +256,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, job: Job) -> None:
         self.sampler: LengthGrouped | None = None
+        self.average: Average | None = None
         self.seconds = 0.0
         """Of training, those before a stop included."""
         self._job = job
@@ -268,6 +283,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        assert self.average is not None
+        self.average.look(state.global_step)
         now = time.monotonic()
         self.seconds = self._before + now - self._began
         looks, save = now - self._looked >= GLANCE, now - self._saved > SAVE_SECONDS
@@ -346,6 +363,8 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
             torch.distributed.barrier()  # each has written its state of chance
         if self.first:
             folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            assert self.average is not None
+            self.average.save(folder)
             sync_folder(folder)
             write_atomically(folder / WHOLE, json.dumps(_sizes(folder)))
         if self._stop:

@@ -10,7 +10,12 @@ from hypothesis import settings as options
 from hypothesis import strategies as st
 from scipy.special import softmax
 from seqeval.metrics import f1_score as seqeval_f1
-from sklearn.metrics import accuracy_score, f1_score, ndcg_score, precision_recall_fscore_support
+from sklearn.metrics import (  # type: ignore[import-untyped]
+    accuracy_score,
+    f1_score,
+    ndcg_score,
+    precision_recall_fscore_support,
+)
 
 from tools.specialists import metrics
 from tools.specialists.measured import Measured

@@ -121,7 +121,7 @@ def examples_of(plan: Plan) -> checks.Examples:
 # methods
 
 
-def logits(model: Any, task: str) -> torch.Tensor:
+def logits(model: Any, task: str) -> Any:
     rows = {"input_ids": torch.tensor([[2, 9, 30, 31, 8, 3]]), "attention_mask": torch.ones(1, 6)}
     if task == "embedder":
         inner = model.sentences.eval()
@@ -223,8 +223,10 @@ def test_several_labels_are_learnt(plan: Callable[..., Plan], train: Any, state:
     _, made = train(plan("classifier", "several", rows=160, epochs=10))
     assert made.metrics["micro_f1"] > 0.7
     found, _ = Specialists(state).classifier("one")
-    sure = found.confidences(["the parcel and courier and my refund card"])[0]
-    assert (sure > 0.5).tolist() == [True, True, False]
+    fresh = small.rows("several", 40, seed=9)
+    sure = found.confidences([row["text"] for row in fresh])
+    truth = [[label in row["labels"] for label in found.labels] for row in fresh]
+    assert ((sure > 0.5) == truth).mean() > 0.7
 
 
 def test_an_older_version_may_lack_a_label(
@@ -343,7 +345,7 @@ def test_only_what_the_assistant_says_is_learnt(smollm_folder: Path) -> None:
 def test_tool_calls_are_learnt_and_their_results_are_not(qwen_tokenizer: Any) -> None:
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
     call = {"type": "function", "function": {"name": "add", "arguments": {"a": 2, "b": 3}}}
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"role": "user", "content": "2 + 3?"},
         {"role": "assistant", "content": "", "tool_calls": [call]},
         {"role": "tool", "name": "add", "content": "5 from the tool"},
@@ -428,7 +430,9 @@ def test_skewed_labels_are_weighed() -> None:
     assert (weights[0] * 100 + weights[1] * 4) / 104 == pytest.approx(1)
     outputs = {"logits": torch.tensor([[2.0, 0.0], [0.0, 1.0]])}
     truth = torch.tensor([0, 1])
-    each = torch.nn.functional.cross_entropy(outputs["logits"], truth, reduction="none")
+    each = torch.nn.functional.cross_entropy(
+        outputs["logits"], truth, reduction="none", label_smoothing=classifier.SMOOTHING
+    )
     assert classifier._one(weights)(outputs, truth) == pytest.approx(
         float((each * weights).sum() / 2), rel=1e-5
     )

@@ -74,15 +74,21 @@ def _end_with(pid: int) -> None:
 
 
 def _launch(job: Job) -> list[str]:
-    """accelerate starts the processes and tells each which one it is."""
+    """accelerate starts the processes and tells each which one it is; torch does without GPUs,
+    where accelerate would start but one."""
     import torch
 
-    kind = "--multi_gpu" if torch.cuda.is_available() else "--cpu"
+    count, module = str(job.plan.processes), ("tools.specialists", str(job.folder), "--train")
+    if not torch.cuda.is_available():
+        return [
+            *(sys.executable, "-P", "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc_per_node", count, "-m", *module, str(os.getpid())),
+        ]
     return [
-        *(sys.executable, "-P", "-m", "accelerate.commands.launch", kind),
-        *("--num_processes", str(job.plan.processes), "--num_machines", "1"),
+        *(sys.executable, "-P", "-m", "accelerate.commands.launch", "--multi_gpu"),
+        *("--num_processes", count, "--num_machines", "1"),
         *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
-        *("--module", "tools.specialists", str(job.folder), "--train", str(os.getpid())),
+        *("--module", *module, str(os.getpid())),
     ]
 
 
@@ -103,7 +109,8 @@ def _train(folder: Path) -> int:
         job.ended("failed", str(error))
         return 1
     except Stopped:
-        job.ended("stopped", f"a checkpoint is kept; tinsmith jobs continue {job.id} goes on")
+        if os.environ.get("RANK", "0") == "0":  # another's word may come when it goes on already
+            job.ended("stopped", f"a checkpoint is kept; tinsmith jobs continue {job.id} goes on")
     except Exception as error:
         traceback.print_exc()
         job.ended("failed", f"a bug, please report it with log.txt: {error!r}")

@@ -6,8 +6,8 @@ The model's own chat template writes the conversation, and only what the assista
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,10 @@ def encode(
         asked = written(messages[:at], True)
         if not whole.startswith(asked):
             continue  # some templates leave parts of earlier turns out; these are not learnt
-        until = os.path.commonprefix([whole, written(messages[: at + 1], False)])
-        spans.append((len(asked), len(until.rstrip())))
+        until = written(messages[: at + 1], False)
+        same = (a == b for a, b in zip(whole, until, strict=False))
+        end = sum(itertools.takewhile(bool, same))
+        spans.append((len(asked), len(whole[:end].rstrip())))
     given = tokenizer(
         whole,
         add_special_tokens=False,

@@ -221,3 +221,15 @@ def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: P
     child.expect("topics")
     child.sendcontrol("d")
     child.close()
+
+
+def test_a_training_does_not_go_on_with_other_examples(home: Path) -> None:
+    file = write(home / "other.csv", ROWS)
+    begun = tinsmith("train", str(file), "--name", "other", "--yes", "--detach")
+    assert begun.returncode == 0, begun.stderr
+    file.write_text(file.read_text() + "one more parcel,delivery\n")
+    tinsmith("jobs", "stop", "other-1")
+    tinsmith("jobs", "watch", "other-1")
+    tinsmith("jobs", "continue", "other-1")
+    watched = tinsmith("jobs", "watch", "other-1")
+    refused(watched, 1, "other.csv has changed", "train anew")

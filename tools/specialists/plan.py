@@ -24,6 +24,8 @@ class Plan:
     task: Task
     data: str
     """The file or folder of examples, an absolute path."""
+    sha256: str = ""
+    """Of the examples, see `checks.Examples`. Empty: whatever they are then."""
     held_out: str = ""
     """A file of held-out rows. Empty: a share of `data`, chosen by a hash of each row."""
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)

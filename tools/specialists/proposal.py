@@ -94,6 +94,7 @@ def propose(home: Path, wishes: Wishes) -> Proposal:
         name=name,
         task=examples.task,
         data=str(wishes.data.absolute()),
+        sha256=examples.sha256,
         held_out=str(wishes.held_out.absolute()) if wishes.held_out else "",
         columns=dict(examples.columns),
         many=wishes.many,

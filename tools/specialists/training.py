@@ -103,6 +103,11 @@ def _run(job: Job, registry: Registry) -> None:
         plan.many,
         Path(plan.held_out) if plan.held_out else None,
     )
+    if plan.sha256 not in ("", examples.sha256):  # a half-trained one must not see others
+        raise SpecialistError(
+            f"{plan.data} has changed since this training was agreed to; train anew with: tinsmith "
+            f"train {plan.data} --name {plan.name}"
+        )
     job.say("loading the base")
     torch.manual_seed(plan.seed)
     work = recipe.prepare(plan, examples)

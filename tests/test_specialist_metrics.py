@@ -122,6 +122,7 @@ def test_the_threshold_loses_so_many_of_the_right_answers() -> None:
     assert metrics.threshold(sure, np.ones(101, bool), 0.05) == pytest.approx(0.05)
     assert metrics.threshold(sure, sure > 0.5, 0.1) == pytest.approx(0.559)
     assert metrics.threshold(sure, np.zeros(101, bool)) == 0
+    assert metrics.threshold(np.full(101, 0.99), np.ones(101, bool)) == 0.9
 
 
 def test_ndcg_by_hand() -> None:

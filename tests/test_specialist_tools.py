@@ -177,7 +177,7 @@ def test_a_file_is_classified_into_a_new_one_beside_it(
     seen: list[tuple[int, int, str]] = []
     hear(lambda *far: seen.append(far))
     said = invoke(box["classify_file"], {"specialist": trained, "path": "messages.csv"})
-    assert said.startswith("400 rows are classified in messages.topics.csv: ")
+    assert said.startswith("400 rows are classified and saved in messages.topics.csv, ")
     assert seen[-1] == (400, 400, "texts")
     with (folder / "messages.topics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -146,7 +146,8 @@ class Classify:
         target = place.with_name(f"{place.stem}.{manifest.name}.csv")
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*table.columns, manifest.name, "confidence"])
+        said_in = manifest.name if manifest.name not in table.columns else f"{manifest.name}_said"
+        writer.writerow([*table.columns, said_in, "confidence"])
         count: dict[str, int] = {}
         for row, text, sure in zip(table.rows, texts, given, strict=True):
             said = labels_of(manifest, sure) if text.strip() else [UNKNOWN]
@@ -157,7 +158,10 @@ class Classify:
         write_atomically(target, out.getvalue())
         often = sorted(count.items(), key=lambda one: -one[1])
         shares = ", ".join(f"{label} {rows}" for label, rows in often)
-        return f"{len(texts)} rows are classified in {target.name}: {shares}"
+        return (
+            f"{len(texts)} rows are classified and saved in {target.name}, nothing is left to be "
+            f"written: {shares}"
+        )
 
     @tool(
         examples=[

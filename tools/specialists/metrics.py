@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 BINS = 15
+SURE = 0.9
+"""The highest threshold of confidence."""
 
 
 def classification(
@@ -135,11 +137,14 @@ def temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
 
 def threshold(confidence: np.ndarray, right: np.ndarray, lost: float = 0.05) -> float:
-    """Under which an answer is "unknown": so low that `lost` of the right answers are under it."""
+    """Under which an answer is "unknown": so low that `lost` of the right answers are under it.
+
+    Where nearly all are sure it is `SURE`, or those who are 99 % sure would be "unknown" for it.
+    """
     import numpy as np
 
     kept = confidence[right.astype(bool)]
-    return float(np.quantile(kept, lost)) if len(kept) else 0.0
+    return min(SURE, float(np.quantile(kept, lost))) if len(kept) else 0.0
 
 
 def ndcg(ranked: Sequence[Sequence[bool]], relevant: Sequence[int], at: int = 10) -> float:

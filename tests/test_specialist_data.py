@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tools.errors import DataError, PlanError
-from tools.specialists import checks, data
+from tools.specialists import checks, data, reading
 from tools.specialists.checks import Examples
+from tools.specialists.columns import guess_columns, guess_task
+from tools.specialists.rows import UNREADABLE
 
 few = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -90,7 +92,7 @@ def test_csv_that_was_written_is_read_the_same(tmp_path: Path, rows: list[tuple[
     rows = [("a first text", "x"), *rows]
     path = tmp_path / "any.csv"
     path.write_text(as_csv(rows), "utf-8", newline="")
-    table = data.read(path)
+    table = reading.read(path)
     assert table.columns == ("text", "label")
     assert [tuple(one.values.values()) for one in table.rows] == rows
 
@@ -119,7 +121,7 @@ def test_conll_that_was_written_is_read_the_same(
     path.write_text(conll(sentences), "utf-8", newline="")
     found = [
         list(zip(one.values["words"], one.values["tags"], strict=True))
-        for one in data.read(path).rows
+        for one in reading.read(path).rows
     ]
     assert found == sentences
 
@@ -129,20 +131,20 @@ def test_the_delimiter_of_csv_is_found(write: Write, delimiter: str) -> None:
     stream = io.StringIO()
     rows = [["text", "label"], ["a, b; c", "x"], ["d | e, f", "y"], ["g;;h", "x"]]
     csv.writer(stream, delimiter=delimiter).writerows(rows)
-    table = data.read(write("some.csv", stream.getvalue()))
+    table = reading.read(write("some.csv", stream.getvalue()))
     assert table.columns == ("text", "label")
     assert [list(one.values.values()) for one in table.rows] == rows[1:]
 
 
 def test_lines_are_true_after_a_newline_in_quotes(write: Write) -> None:
-    table = data.read(write("some.csv", 'text,label\r\n"one\r\ntwo",x\r\n\r\nthree,y\r\n'))
+    table = reading.read(write("some.csv", 'text,label\r\n"one\r\ntwo",x\r\n\r\nthree,y\r\n'))
     assert [(one.line, one.where) for one in table.rows] == [(2, "some.csv:2"), (5, "some.csv:5")]
     assert table.rows[0].values["text"] == "one\r\ntwo"
 
 
 def test_a_quote_that_is_not_closed_in_csv_costs_no_other_line(write: Write) -> None:
     text = 'text,label\n"never closed,x\nsecond,y\n"third, here",x\nfourth,y\n'
-    table = data.read(write("some.csv", text))
+    table = reading.read(write("some.csv", text))
     assert [one.values["text"] for one in table.rows] == [
         *('"never closed', "second", "third, here", "fourth")
     ]
@@ -159,13 +161,13 @@ def test_quotes_of_tsv_that_do_not_balance_swallow_no_lines(write: Write) -> Non
         '1\tplain "words" here',
         "0\tso",
     ]
-    table = data.read(write("some.tsv", "\n".join(lines)))
+    table = reading.read(write("some.tsv", "\n".join(lines)))
     assert [f"{one.values['1']}\t{one.values['2']}" for one in table.rows] == lines
 
 
 def test_newlines_in_quotes_of_tsv_are_kept(write: Write) -> None:
     text = 'text\tlabel\tn\n"many\nlines"\tx\t1\ny\t"a ""q"""\t2\nz\tx\t"3\n4"\n'
-    table = data.read(write("some.tsv", text))
+    table = reading.read(write("some.tsv", text))
     assert [list(one.values.values()) for one in table.rows] == [
         ["many\nlines", "x", "1"],
         ["y", 'a "q"', "2"],
@@ -174,14 +176,14 @@ def test_newlines_in_quotes_of_tsv_are_kept(write: Write) -> None:
 
 
 def test_a_line_with_too_few_columns_is_a_problem_with_its_number(write: Write) -> None:
-    table = data.read(write("some.csv", "text,label\na,x\nalone\nb,y\n"))
+    table = reading.read(write("some.csv", "text,label\na,x\nalone\nb,y\n"))
     assert [one.values["text"] for one in table.rows] == ["a", "b"]
     assert table.problems[0].where == "some.csv:3"
 
 
 def test_a_very_long_field_is_read(write: Write) -> None:
     long = "word " * 60_000
-    assert data.read(write("some.csv", as_csv([(long, "x")]))).rows[0].values["text"] == long
+    assert reading.read(write("some.csv", as_csv([(long, "x")]))).rows[0].values["text"] == long
 
 
 def test_without_a_header_columns_are_numbers_and_the_longer_one_is_the_text(write: Write) -> None:
@@ -195,7 +197,7 @@ def test_without_a_header_columns_are_numbers_and_the_longer_one_is_the_text(wri
 @pytest.mark.parametrize("header", ["was,rank", "kommentar,bewertung", "Review Text,My Label"])
 def test_a_header_of_unknown_names_is_seen(write: Write, header: str) -> None:
     rows = "".join(f"{text},{label}\n" for text, label in reviews())
-    assert data.read(write("some.csv", f"{header}\n{rows}")).columns == tuple(header.split(","))
+    assert reading.read(write("some.csv", f"{header}\n{rows}")).columns == tuple(header.split(","))
 
 
 def test_prose_with_commas_is_one_column(write: Write) -> None:
@@ -207,7 +209,7 @@ def test_prose_with_commas_is_one_column(write: Write) -> None:
 
 def test_bad_lines_of_jsonl_are_problems(write: Write) -> None:
     text = '{"text": "a"}\n{"text": \n[1]\n\n{"text": "b\\u2028c", "more": 1}\n'
-    table = data.read(write("some.jsonl", text))
+    table = reading.read(write("some.jsonl", text))
     assert [(one.line, one.values["text"]) for one in table.rows] == [(1, "a"), (5, "b\u2028c")]
     assert [one.where for one in table.problems] == ["some.jsonl:2", "some.jsonl:3"]
     assert table.columns == ("text", "more")
@@ -226,14 +228,14 @@ def test_bad_lines_of_jsonl_are_problems(write: Write) -> None:
 def test_json_of_several_shapes_is_read_with_lines(
     write: Write, text: str, lines: list[int]
 ) -> None:
-    table = data.read(write("some.json", text))
+    table = reading.read(write("some.json", text))
     assert [one.values["text"] for one in table.rows] == ["a", "b"]
     assert [one.line for one in table.rows] == lines
 
 
 def test_json_without_rows_says_what_it_has(write: Write) -> None:
     with pytest.raises(DataError, match="version"):
-        data.read(write("some.json", '{"version": 1}'))
+        reading.read(write("some.json", '{"version": 1}'))
 
 
 def test_parquet_is_read_by_rows(tmp_path: Path) -> None:
@@ -242,30 +244,30 @@ def test_parquet_is_read_by_rows(tmp_path: Path) -> None:
     path = tmp_path / "some.parquet"
     rows = [{"text": text, "label": float(label == "good")} for text, label in reviews()]
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    assert data.read(path).rows[2].where == "some.parquet:3"
+    assert reading.read(path).rows[2].where == "some.parquet:3"
     assert load(path).labels == ("0", "1")
 
 
 def test_parquet_that_is_none_is_an_error_of_one_line(write: Write) -> None:
     with pytest.raises(DataError) as error:
-        data.read(write("some.parquet", b"PAR1 and nothing else"))
+        reading.read(write("some.parquet", b"PAR1 and nothing else"))
     assert "\n" not in str(error.value)
 
 
 def test_conll_has_the_tag_last_and_skips_the_beginning_of_documents(write: Write) -> None:
     text = "-DOCSTART- -X- -X- O\n\nAnn NNP B-NP B-per\nran VBD  O\n\t\nBen\tB-per\n"
-    rows = data.read(write("some.conll", text)).rows
+    rows = reading.read(write("some.conll", text)).rows
     assert [one.values["tags"] for one in rows] == [["B-per", "O"], ["B-per"]]
     assert [one.line for one in rows] == [3, 6]
 
 
 def test_a_word_of_conll_may_hold_odd_white_space(write: Write) -> None:
-    rows = data.read(write("some.conll", "a\u00a0b O\nc\u2028d\tB-x\ne f\tO\n")).rows
+    rows = reading.read(write("some.conll", "a\u00a0b O\nc\u2028d\tB-x\ne f\tO\n")).rows
     assert rows[0].values["words"] == ["a\u00a0b", "c\u2028d", "e f"]
 
 
 def test_a_word_without_a_tag_costs_its_sentence(write: Write) -> None:
-    table = data.read(write("some.conll", "a\tO\nb\nc\tO\n\nd\tO\n"))
+    table = reading.read(write("some.conll", "a\tO\nb\nc\tO\n\nd\tO\n"))
     assert [one.values["words"] for one in table.rows] == [["d"]]
     assert table.problems[0].where == "some.conll:2"
 
@@ -286,7 +288,7 @@ def test_a_folder_has_a_sub_folder_for_each_label(tmp_path: Path) -> None:
 def test_a_folder_without_texts_says_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("x")
     with pytest.raises(DataError, match=r"train\.csv"):
-        data.read(tmp_path)
+        reading.read(tmp_path)
 
 
 def test_a_folder_of_datasets_gives_its_split_train_with_the_names_of_labels(
@@ -308,14 +310,14 @@ def test_a_folder_of_datasets_gives_its_split_train_with_the_names_of_labels(
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_unicode_with_a_byte_order_mark_is_read(write: Write, encoding: str) -> None:
-    table = data.read(write("some.csv", "text,label\nKäse 😀,ja\n".encode(encoding)))
+    table = reading.read(write("some.csv", "text,label\nKäse 😀,ja\n".encode(encoding)))
     assert (table.columns, table.problems) == (("text", "label"), [])
     assert table.rows[0].values["text"] == "Käse 😀"
 
 
 def test_another_encoding_is_guessed_and_said(write: Write) -> None:
     text = "".join(f"Der Käse schmeckt mir für {i} Euro außerordentlich gut,ja\n" for i in range(9))
-    table = data.read(write("some.csv", f"text,label\n{text}".encode("cp1252")))
+    table = reading.read(write("some.csv", f"text,label\n{text}".encode("cp1252")))
     assert table.rows[0].values["text"].startswith("Der Käse schmeckt mir für 0 Euro außer")
     assert (table.problems[0].where, len(table.rows)) == ("some.csv", 9)
     assert "not UTF-8" in table.problems[0].what
@@ -323,7 +325,7 @@ def test_another_encoding_is_guessed_and_said(write: Write) -> None:
 
 def test_a_few_bytes_that_do_not_decode_cost_their_row(write: Write) -> None:
     text = "text,label\nKäse für alle,ja\n".encode() + b"a \xff b,nein\nc,ja\n"
-    table = data.read(write("some.csv", text))
+    table = reading.read(write("some.csv", text))
     assert [one.line for one in table.rows] == [2, 4]
     assert [one.where for one in table.problems] == ["some.csv:3"]
 
@@ -347,13 +349,13 @@ def test_a_file_that_cannot_be_used_is_an_error(
     write: Write, name: str, content: bytes, what: str
 ) -> None:
     with pytest.raises(DataError, match=what):
-        data.read(write(name, content))
+        reading.read(write(name, content))
 
 
 def test_a_missing_file_names_the_nearest(write: Write) -> None:
     path = write("reviews.csv", "x")
     with pytest.raises(DataError, match=r"did you mean 'reviews\.csv'"):
-        data.read(path.with_name("review.csv"))
+        reading.read(path.with_name("review.csv"))
 
 
 class Trap:
@@ -364,7 +366,7 @@ class Trap:
 @pytest.mark.parametrize("name", ["some.csv", "some.parquet", "some.pkl", "some.json"])
 def test_nothing_is_unpickled(write: Write, name: str) -> None:
     with pytest.raises(DataError):
-        data.read(write(name, pickle.dumps(Trap())))
+        reading.read(write(name, pickle.dumps(Trap())))
 
 
 # --- Tasks and columns ---
@@ -388,9 +390,9 @@ def test_a_task_and_its_columns_are_known_by_names(
     write: Write, columns: list[str], task: str, roles: dict[str, str]
 ) -> None:
     path = write("some.jsonl", as_jsonl([dict.fromkeys(columns, f"v{i % 3}") for i in range(9)]))
-    table = data.read(path)
-    assert data.guess_task(table) == task
-    assert data.guess_columns(table, data.guess_task(table), {}, False) == roles
+    table = reading.read(path)
+    assert guess_task(table) == task
+    assert guess_columns(table, guess_task(table), {}, False) == roles
 
 
 def test_pairs_may_have_a_score(write: Write) -> None:
@@ -620,7 +622,7 @@ def test_a_score_outside_of_0_to_1_is_a_problem(write: Write) -> None:
 def test_half_a_surrogate_pair_costs_its_row(write: Write) -> None:
     rows = [{"text": text, "label": label} for text, label in reviews()]
     found = load(write("some.jsonl", as_jsonl([*rows, {"text": "\ud83d", "label": "good"}])))
-    assert f"some.jsonl:61: {checks.UNREADABLE}" in said(found)
+    assert f"some.jsonl:61: {UNREADABLE}" in said(found)
 
 
 @pytest.mark.parametrize(

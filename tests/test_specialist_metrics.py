@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 )
 
 from tools.specialists import metrics
-from tools.specialists.measured import Measured
+from tools.specialists.manifest import Manifest
+from tools.specialists.measured import beats
 
 LABELS = ["a", "b", "c", "d"]
 ANSWERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -153,11 +156,32 @@ def test_the_wilson_interval_by_hand() -> None:
     assert metrics.wilson(0, 0) == (0, 1)
 
 
-def test_a_loss_beats_its_baseline_when_it_is_lower() -> None:
-    better = Measured("loss", {"loss": 1.0}, {"base": {"loss": 2.0}})
-    assert better.beats_baselines()
-    assert not better.beside("version 1", {"loss": 0.5}).beats_baselines()
-    assert not Measured("accuracy", {"accuracy": 0.5}, {"x": {"accuracy": 0.5}}).beats_baselines()
+@pytest.mark.parametrize(
+    ("metric", "score", "rows", "baseline", "better"),
+    [
+        ("loss", 1.0, 20, 2.0, True),
+        ("loss", 1.0, 20, 0.5, False),
+        ("accuracy", 0.9, 100, 0.5, True),
+        ("accuracy", 0.55, 100, 0.5, False),  # luck would do
+        ("accuracy", 1.0, 3, 0.1, False),
+        ("entity_f1", 0.3, 50, 0.0, True),
+        ("entity_f1", 0.3, 2, 0.0, False),
+    ],
+)
+def test_a_version_beats_its_baselines_not_by_luck(
+    metric: str, score: float, rows: int, baseline: float, better: bool
+) -> None:
+    one = manifest(metric, score, rows, {"base": {metric: baseline}})
+    assert beats(one) == better
+
+
+def manifest(
+    metric: str, score: float, rows: int, baselines: dict[str, dict[str, float]]
+) -> Manifest:
+    """One of which only these count."""
+    values: dict[str, Any] = dict.fromkeys((one.name for one in fields(Manifest)), "")
+    values |= {"metric": metric, "metrics": {metric: score}, "held_rows": rows}
+    return Manifest(**values | {"baselines": baselines})
 
 
 def test_answers_by_chance_are_not_calibrated() -> None:

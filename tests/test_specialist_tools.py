@@ -57,7 +57,7 @@ def box(home: Path, folder: Path) -> dict[str, BaseTool]:
 @pytest.fixture(scope="module")
 def trained(home: Path, folder: Path) -> str:
     """With a rate that suits a model which knows nothing yet."""
-    wishes = Wishes(folder / "messages.csv", name="topics", rate=5e-3, epochs=10)
+    wishes = Wishes(folder / "messages.csv", name="topics", rate=5e-3, epochs=25)
     job = ended(Jobs(home).start(propose(home, wishes).plan))
     assert job.stage == "topics@1 is promoted"
     return "topics"

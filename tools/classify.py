@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tools.base import ToolError, progress, tool
 from tools.files import Files
-from tools.specialists import data
+from tools.specialists.columns import guess_columns
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import Task
+from tools.specialists.reading import read
 from tools.specialists.use import Specialists
 from tools.storage import write_atomically
 
@@ -72,6 +73,16 @@ def _subjects(self: Classify) -> Sequence[str]:
     return found
 
 
+def _shown(self: Classify, specialist: str, path: str, column: str = "") -> str:
+    place = self._files.inside(path)
+    target = _beside(place, specialist)
+    return f"{path} is read; {target.name} is " + ("REPLACED" if target.exists() else "written")
+
+
+def _beside(place: Path, specialist: str) -> Path:
+    return place.with_name(f"{place.stem}.{specialist}.csv")
+
+
 class Classify:
     """The tools that use specialists, on texts and on files of one folder."""
 
@@ -127,6 +138,7 @@ class Classify:
             "sort every line of messages.csv by topic and save the result",
         ],
         choices={"specialist": _classifiers, "path": _files},
+        preview=_shown,
         timeout=3600,
     )
     def classify_file(self, specialist: str, path: str, column: str = "") -> str:
@@ -138,12 +150,12 @@ class Classify:
             column: the column that holds the text
         """
         place = self._files.inside(path)
-        table = data.read(place)
-        roles = data.guess_columns(table, "masked", {"text": column} if column else {}, False)
+        table = read(place)
+        roles = guess_columns(table, "masked", {"text": column} if column else {}, False)
         texts = [str(row.values.get(roles["text"]) or "") for row in table.rows]
         classifier, manifest = self._specialists.classifier(specialist)
         given = classifier.confidences(texts, manifest.temperature, _report)
-        target = place.with_name(f"{place.stem}.{manifest.name}.csv")
+        target = _beside(place, manifest.name)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         said_in = manifest.name if manifest.name not in table.columns else f"{manifest.name}_said"
@@ -161,6 +173,7 @@ class Classify:
         return (
             f"{len(texts)} rows are classified and saved in {target.name}, nothing is left to be "
             f"written: {shares}"
+            + (f"; {len(table.problems)} rows could not be read" if table.problems else "")
         )
 
     @tool(

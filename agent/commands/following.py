@@ -47,6 +47,8 @@ def outcome(job: Job) -> str:
 
     registry = Registry(home())
     name, version = job.plan.name, job.version
+    if version not in registry.versions(name):
+        return f"{job.stage}; {name}@{version} was removed since"
     lines = [measures(registry.manifest(name, version)), job.stage]
     if registry.promoted(name) != version:
         lines.append(f"use it from now on with: tinsmith specialists promote {name}@{version}")

@@ -110,7 +110,10 @@ def _watch(args: argparse.Namespace) -> int:
 
 def _stop(args: argparse.Namespace) -> int:
     job = _jobs().stop(args.job)
-    print(f"{job.id} saves a checkpoint and stops; go on with: tinsmith jobs continue {job.id}")
+    print(
+        f"{job.id} saves a checkpoint and stops, if it is not measuring already; go on with: "
+        f"tinsmith jobs continue {job.id}"
+    )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,11 +143,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     registry = _registry()
-    name, at, _ = args.name.partition("@")
-    version = registry.find(args.name)[1] if at else (registry.versions(name) or [0])[-1]
-    if not version:
-        registry.find(args.name)  # says which names there are
-    print(registry.promote(name, version, args.insist))
+    print(registry.promote(*registry.latest(args.name), args.insist))
     return 0
 
 
@@ -170,16 +167,21 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _rival(args: argparse.Namespace) -> str:
-    """The chat model on the first rows of the file."""
+    """The chat model on some rows of the file, and the specialist on the same."""
     from agent import app, rival
+    from agent.settings import home
     from tools.specialists import checks
+    from tools.specialists.use import Specialists
 
     registry = _registry()
     one = registry.manifest(*registry.find(args.name))
     if one.task != "classifier" or one.many:
         raise UsageError("a chat model can be asked the same only of a classifier of one label")
     columns = one.settings.get("columns", {})
-    rows = checks.load_all(args.file, one.task, columns, one.many).held[: args.rows]
+    if args.rows < 1:
+        raise UsageError(f"--rows {args.rows}: it is at least 1")
+    every = checks.load_all(args.file, one.task, columns, one.many).held
+    rows = random.Random(0).sample(every, min(args.rows, len(every)))  # a file may be sorted
     settings = app.settings_of({"model": args.with_model})
     with waiting(f"loading {args.with_model}") as wait:
         engine = app.load_engine(settings, wait.tell)
@@ -190,7 +192,10 @@ def _rival(args: argparse.Namespace) -> str:
             )
     finally:
         engine.close()
-    return str(found)
+    classifier, _ = Specialists(home()).classifier(args.name)
+    best = classifier.logits([row.text for row in rows]).argmax(axis=1)
+    right = sum(one.labels[at] in row.labels for at, row in zip(best, rows, strict=True))
+    return f"{found}; {args.name} on these rows: {right / len(rows):.3f}"
 
 
 def _measured_on(name: str, file: Path) -> tuple[Measured, str]:

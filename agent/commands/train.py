@@ -104,7 +104,7 @@ def _wishes(args: argparse.Namespace) -> Wishes:
 def _epochs(text: str) -> int:
     if text == "auto":
         return 0
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
         raise UsageError(f"--epochs {text}: it is a number of at least 1, or auto")
     return int(text)
 

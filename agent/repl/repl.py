@@ -341,12 +341,14 @@ class Repl:
             self._screen.plain(status(job))
 
     def promote(self, rest: str) -> None:
-        """use a newly trained version from now on: /promote NAME@VERSION"""
+        """use another version from now on: /promote NAME@VERSION, or NAME for its latest"""
         from tools.specialists.registry import Registry
 
         registry = Registry(home())
-        name, version = registry.find(rest or "?")
-        self._screen.plain(registry.promote(name, version))
+        if not rest:
+            there = [f"{name}@{max(registry.versions(name))}" for name in registry.names()]
+            raise UsageError(f"/promote NAME@VERSION; the latest are: {', '.join(there) or 'none'}")
+        self._screen.plain(registry.promote(*registry.latest(rest)))
         if self._loading.is_loaded and self._loading.error is None:
             self._loading.warm()  # the choices of tools are others now
 

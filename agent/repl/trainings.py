@@ -24,11 +24,11 @@ class Trainings:
         """`tell` hears, in that thread, what came of a training that has ended."""
         self.state = ""
         """What runs and how far it is, in short; "" when nothing does."""
-        self.ended = False
-        """Whether one has ended since this was last set to False: there are other specialists."""
         self._home = home
         self._tell = tell
         self._alive: set[str] = set()
+        self._told = ""
+        """The last error that was told."""
         threading.Thread(target=self._watch, name="trainings", daemon=True).start()
 
     def _watch(self) -> None:
@@ -38,8 +38,9 @@ class Trainings:
                 self._look()
             except Exception as error:  # it is only news; the talk goes on
                 self.state = ""
-                self._tell(f"jobs cannot be looked at: {first_line(error)}")
-                return
+                if (why := first_line(error)) != self._told:
+                    self._told = why
+                    self._tell(f"jobs cannot be looked at: {why}")
 
     def _look(self) -> None:
         if not (self._home / "jobs").is_dir():
@@ -50,8 +51,8 @@ class Trainings:
         alive = [job for job in jobs if job.state in ALIVE]
         for job in jobs:
             if job.id in self._alive and job not in alive:
+                self._alive.discard(job.id)
                 self._announce(job)
-                self.ended = True
         self._alive = {job.id for job in alive}
         self.state = ", ".join(map(_briefly, alive))
 
@@ -64,6 +65,8 @@ class Trainings:
             return
         name, version = job.plan.name, job.version
         registry = Registry(self._home)
+        if version not in registry.versions(name):
+            return
         line = measures(registry.manifest(name, version))
         if registry.promoted(name) == version:
             self._tell(f"{line}. It is in use from now on.")

@@ -33,7 +33,6 @@ def main() -> int:
     if "--train" in sys.argv:
         threading.Thread(target=_end_with, args=(int(sys.argv[-1]),), daemon=True).start()
         return _train(folder)
-    remember_process(folder, os.getpid())
     from filelock import FileLock, Timeout
 
     try:
@@ -42,6 +41,7 @@ def main() -> int:
         Job(folder).ended("failed", f"another process has been at it for {ENDING} s; see log.txt")
         return 1
     with only:
+        remember_process(folder, os.getpid())
         return _run(folder)
 
 

@@ -55,9 +55,18 @@ def default(home: Path, task: Task) -> str:
 
 
 def facts(folder: Path) -> dict[str, int]:
-    """Of a model: "weights" in all, "hidden" size, "layers" and "reads" (tokens at most)."""
-    config = json.loads((folder / "config.json").read_text("utf-8"))
-    weights = sum(_count(file) for file in folder.glob("*.safetensors"))
+    """Of a model: "weights" in all, "hidden" size, "layers" and "reads" (tokens at most).
+
+    Raises PlanError for files that are not what they should be.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        weights = sum(_count(file) for file in folder.glob("*.safetensors"))
+        config.get("hidden_size")
+    except (OSError, ValueError, AttributeError, SafetensorError) as error:
+        raise PlanError(f"{folder} is damaged: {error}; fetch the model again") from error
     return {
         "weights": weights,
         "hidden": int(config.get("hidden_size") or config.get("dim") or 768),

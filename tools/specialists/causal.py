@@ -17,6 +17,7 @@ import torch
 from tools.errors import SpecialistError
 from tools.specialists import compute, methods, training
 from tools.specialists.checks import Examples
+from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
@@ -75,7 +76,7 @@ def measure(
     base: Path,
     plan: Plan,
     examples: Examples,
-    labels: Sequence[str] | None = None,
+    known: Manifest | None = None,
 ) -> Measured:
     """Loss and perplexity of what the assistant says in the held-out conversations."""
     is_new = not (folder / "manifest.json").exists()  # a version that is kept is not changed
@@ -168,4 +169,9 @@ def _loss(model: Any, tokenizer: Any, examples: Examples, plan: Plan) -> float:
             torch.nn.functional.cross_entropy(logits[there], labels[there], reduction="sum")
         )
         count += int(there.sum())
-    return loss / max(1, count)
+    if not count:
+        raise SpecialistError(
+            f"no answer of the assistant begins within {plan.length} tokens, so there is nothing "
+            "to measure"
+        )
+    return loss / count

@@ -20,6 +20,7 @@ from scipy.special import expit, softmax
 from tools.specialists import compute, methods, metrics
 from tools.specialists.checks import Examples
 from tools.specialists.compute import Report, silent
+from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import Work
@@ -154,9 +155,9 @@ def measure(
     base: Path,
     plan: Plan,
     examples: Examples,
-    labels: Sequence[str] | None = None,
+    known: Manifest | None = None,
 ) -> Measured:
-    own = tuple(labels or examples.labels)
+    own = tuple(known.labels if known else examples.labels)
     every = tuple(dict.fromkeys([*examples.labels, *own]))
     classifier = Classifier(folder, base, own, plan.length, plan.many)
     logits = classifier.logits([example.text for example in examples.held])
@@ -166,11 +167,12 @@ def measure(
     said = [every.index(own[at]) for at in logits.argmax(axis=1)]
     right = np.array(truth) == np.array(said)
     numbers = metrics.classification(truth, said, every)
-    known = [at for at, one in enumerate(truth) if every[one] in own]
-    in_own = np.array([own.index(every[truth[at]]) for at in known])
-    heat = metrics.temperature(logits[known], in_own)
     before = softmax(logits, axis=1).max(axis=1)
-    after = softmax(logits / heat, axis=1).max(axis=1)
+    if known:
+        heat = known.temperature
+        after = softmax(logits / heat, axis=1).max(axis=1)
+    else:
+        heat, after = _calibrated(logits, np.array(truth))
     numbers |= {
         "calibration_error": metrics.calibration_error(after, right),
         "calibration_error_before": metrics.calibration_error(before, right),
@@ -187,6 +189,17 @@ def measure(
         metrics.threshold(after, right),
         heat,
     )
+
+
+def _calibrated(logits: np.ndarray, truth: np.ndarray) -> tuple[float, np.ndarray]:
+    """The temperature, and the confidence that each half has by the temperature of the other:
+    what was fitted to a row must not say how honest it is there."""
+    after = np.zeros(len(truth))
+    for half in (0, 1):
+        fit, rest = slice(half, None, 2), slice(1 - half, None, 2)
+        heat = metrics.temperature(logits[fit], truth[fit])
+        after[rest] = softmax(logits[rest] / heat, axis=1).max(axis=1)
+    return metrics.temperature(logits, truth), after
 
 
 def encode(tokenizer: Any, texts: Sequence[str], length: int) -> list[dict[str, Any]]:

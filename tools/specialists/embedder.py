@@ -17,6 +17,7 @@ import torch
 from tools.errors import SpecialistError
 from tools.specialists import classifier, compute, methods, metrics
 from tools.specialists.checks import Examples
+from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import Work
@@ -91,7 +92,7 @@ def measure(
     base: Path,
     plan: Plan,
     examples: Examples,
-    labels: Sequence[str] | None = None,
+    known: Manifest | None = None,
 ) -> Measured:
     """nDCG@10 of finding, for each held-out text, its partner (or those with its label)."""
     mine = _ndcg(load(folder), examples)

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,8 +167,11 @@ class Job:
         _log(f"{state}: {stage}")
         self._keep(state=state, stage=stage)
 
-    def done(self, version: int, stage: str) -> None:
-        self._kept["version"] = version
+    def made(self, version: int) -> None:
+        """The version is registered: who goes on from here has only to end."""
+        self._keep(version=version)
+
+    def done(self, stage: str) -> None:
         self.ended("done", stage)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
@@ -250,6 +254,8 @@ class Job:
         return kept
 
     def _keep(self, **facts: Any) -> None:
+        if not self.folder.is_dir():
+            raise UnknownSpecialist(f"{self.id} was removed")
         self._kept |= facts
         write_atomically(self.folder / "job.json", json.dumps(self._kept, indent=1))
 
@@ -286,16 +292,18 @@ class Jobs:
 
     def stop(self, id: str) -> Job:
         """Ask it to save a checkpoint and end. Raises SpecialistError when it does not run."""
-        job = self.job(id)
-        if job.state not in ALIVE:
-            raise SpecialistError(f"{id} does not run; it is {job.state}")
-        (job.folder / "stop").touch()
+        folder = self._folder(id)
+        with self._changing(folder):
+            job = Job(folder)
+            if job.state not in ALIVE:
+                raise SpecialistError(f"{id} does not run; it is {job.state}")
+            (folder / "stop").touch()
         return job
 
     def go_on(self, id: str) -> Job:
         """From the last checkpoint. Raises SpecialistError when it runs, or is done."""
         folder = self._folder(id)
-        with locked(folder / "continued"):  # once, when it is asked for twice at the same time
+        with self._changing(folder):
             job = Job(folder)
             if job.state in (*ALIVE, "done"):
                 raise SpecialistError(f"{id} is {job.state}; there is nothing to continue")
@@ -314,9 +322,14 @@ class Jobs:
             raise SpecialistError(f"{id} runs; stop it first: tinsmith jobs stop {id}")
         size = size_of(folder)
         gone = folder.with_name(f".{id}.{secrets.token_hex(4)}")
-        folder.rename(gone)  # at once: half a job is none
+        with self._changing(folder):
+            folder.rename(gone)  # at once: half a job is none
         shutil.rmtree(gone)
         return size
+
+    def _changing(self, folder: Path) -> AbstractContextManager[None]:
+        """Held so that two programs do not continue, stop or remove a job at the same time."""
+        return locked(self.place / folder.name)
 
     def _folder(self, id: str) -> Path:
         there = [folder.name for folder in self._folders()]

@@ -86,15 +86,19 @@ class Manifest:
         A version that was trained while another was promoted has measured that one beside itself.
         """
         mine, theirs = self.score, other.score
-        if (beside := self.baselines.get(f"version {other.version}")) and self.metric in beside:
-            theirs = float(beside[self.metric])
-        elif (beside := other.baselines.get(f"version {self.version}")) and other.metric in beside:
-            mine = float(beside[other.metric])
+        if self.name == other.name and self._beside(other) is not None:
+            theirs = float(self._beside(other) or 0.0)
+        elif self.name == other.name and other._beside(self) is not None:
+            mine = float(other._beside(self) or 0.0)
         elif not self._same_rows(other):
             return None
         if self.metric in LOWER_IS_BETTER:
             return mine < theirs
         return mine > theirs
+
+    def _beside(self, other: Manifest) -> float | None:
+        """What `other`, a version of the same name, got on the held-out rows of this one."""
+        return self.baselines.get(f"version {other.version}", {}).get(self.metric)
 
     def _same_rows(self, other: Manifest) -> bool:
         same_rows = self.held_rows > 0 and self.held_sha256 == other.held_sha256 != ""

@@ -18,6 +18,7 @@ import torch
 from tools.errors import SpecialistError
 from tools.specialists import classifier, compute, methods, training
 from tools.specialists.checks import Examples
+from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
@@ -57,7 +58,7 @@ def measure(
     base: Path,
     plan: Plan,
     examples: Examples,
-    labels: Sequence[str] | None = None,
+    known: Manifest | None = None,
 ) -> Measured:
     """Perplexity of the hidden tokens, the same ones for the specialist and for its base."""
     texts = [example.text for example in examples.held]
@@ -164,4 +165,6 @@ def _perplexity(model: Any, tokenizer: Any, texts: Sequence[str], plan: Plan) ->
             torch.nn.functional.cross_entropy(logits[there], labels[there], reduction="sum")
         )
         count += int(there.sum())
-    return math.exp(min(50.0, loss / max(1, count)))
+    if not count:
+        raise SpecialistError("the texts are so short that no token was hidden: nothing to measure")
+    return math.exp(min(50.0, loss / count))

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-LOWER_IS_BETTER = ("loss", "perplexity")
+from tools.specialists.manifest import LOWER_IS_BETTER, Manifest
+from tools.specialists.metrics import wilson
+
+FEWEST = 10
+"""Held-out rows, with fewer of which nothing is used unasked."""
 MOST_DRAWN = 40
 """Labels in a picture of the confusion; with more nobody can read it."""
 
@@ -25,14 +29,6 @@ class Measured:
 
     def beside(self, name: str, scores: Mapping[str, float]) -> Measured:
         return replace(self, baselines={**self.baselines, name: scores})
-
-    def beats_baselines(self) -> bool:
-        """Whether it is better than every one of them."""
-        mine = float(self.metrics[self.metric])
-        others = [float(scores[self.metric]) for scores in self.baselines.values()]
-        if self.metric in LOWER_IS_BETTER:
-            return all(mine < other for other in others)
-        return all(mine > other for other in others)
 
     def draw(self, folder: Path) -> None:
         """`confusion.png`, where there is a confusion."""
@@ -58,3 +54,17 @@ class Measured:
                     shade = "white" if shares[row][column] > 0.5 else "black"
                     axes.text(column, row, str(cell), ha="center", va="center", color=shade)
         figure.savefig(folder / "confusion.png", dpi=120)
+
+
+def beats(one: Manifest) -> bool:
+    """Whether it is better than every baseline, and not by the luck of a few rows.
+
+    A share of right rows has to lie above the baseline with its whole 95 % interval.
+    """
+    others = [float(scores[one.metric]) for scores in one.baselines.values()]
+    if one.metric in LOWER_IS_BETTER:
+        return all(one.score < other for other in others)
+    mine = one.score
+    if one.metric == "accuracy":
+        mine = wilson(mine, one.held_rows)[0]
+    return one.held_rows >= FEWEST and all(mine > other for other in others)

@@ -73,7 +73,8 @@ class Proposal:
             f"training  at most {plan.epochs} epochs of {len(self.examples.train)} rows, "
             f"{plan.batch * plan.accumulate * plan.processes} at once, learning rate {plan.rate:g}",
             f"takes     up to {_minutes(self.minutes)}, {self.memory / 1e9:.1f} GB of memory of "
-            f"{_free() / 1e9:.1f} GB that are free",
+            f"{_free() / 1e9:.1f} GB that are free"
+            + (": TOO LITTLE, take a smaller --batch" if self.memory > _free() else ""),
             f"measured  on {len(self.examples.held)} held-out rows against {self.beats}",
         ]
         return "\n".join(lines)
@@ -118,10 +119,10 @@ def propose(home: Path, wishes: Wishes) -> Proposal:
     if plan.task == "tagger":
         beats = "finding nothing"
     if before is not None:
-        if registry.manifest(name, before).task != plan.task:
-            raise PlanError(
-                f"{name} is a {registry.manifest(name, before).task} already; take another --name"
-            )
+        other = registry.manifest(name, before)
+        if (other.task, other.many) != (plan.task, plan.many):
+            what = f"{other.task}{' of several labels' if other.many else ''}"
+            raise PlanError(f"{name} is a {what} already; take another --name")
         beats += f" and version {before}, which is promoted"
     minutes, memory = _cost(plan, examples, facts)
     return Proposal(plan, examples, minutes, memory, beats)
@@ -221,6 +222,10 @@ def _refuse_nonsense(wishes: Wishes) -> None:
     for key, least in (("epochs", 0), ("batch", 0), ("accumulate", 1), ("length", 0)):
         if getattr(wishes, key) < least:
             raise PlanError(f"--{key} {getattr(wishes, key)}: it is at least 1")
+    if not 0 <= wishes.seed < 2**32:
+        raise PlanError(f"--seed {wishes.seed}: it is from 0 to {2**32 - 1}")
+    if wishes.layers < 0:
+        raise PlanError(f"--layers {wishes.layers}: it is at least 1")
     if not 0 <= wishes.rate < 1:
         raise PlanError(f"--rate {wishes.rate}: a learning rate is between 0 and 1, such as 1e-4")
     if wishes.processes < 1:

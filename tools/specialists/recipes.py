@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from tools.specialists.plan import Plan, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tools.specialists.checks import Examples
+    from tools.specialists.manifest import Manifest
     from tools.specialists.measured import Measured
     from tools.specialists.training import Work
 
@@ -46,11 +45,11 @@ class Recipe(Protocol):
         base: Path,
         plan: Plan,
         examples: Examples,
-        labels: Sequence[str] | None = None,
+        known: Manifest | None = None,
     ) -> Measured:
         """Load the saved folder as it will be used and try it on the held-out rows.
 
-        `labels`: its own, when they are not those of the examples.
+        `known`: of a version that is measured again: its labels and temperature stay.
         """
 
 

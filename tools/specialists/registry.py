@@ -37,7 +37,6 @@ class Registry:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.home = home
         self.place = home / "specialists"
         self._read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}
 
@@ -97,6 +96,11 @@ class Registry:
         if not at and self.promoted(name) is None:
             return name, latest
         return name, int(self.folder(name, int(number) if at else None).name)
+
+    def latest(self, reference: str) -> tuple[str, int]:
+        """ "topics@2" -> version 2; "topics" -> its latest, promoted or not."""
+        name, version = self.find(reference)
+        return (name, version) if "@" in reference else (name, max(self.versions(name)))
 
     def usable(self, task: Task) -> list[Manifest]:
         """Promoted specialists of this task that can be read. Quick, and never an exception."""
@@ -242,7 +246,7 @@ class Registry:
         if wrong:
             raise SpecialistError(
                 f"{name}@{version} is damaged: {wrong[0]}; restore {folder}, or take it away with: "
-                f"tinsmith specialists remove {name}@{version}"
+                f"tinsmith specialists rm {name}@{version}"
             )
 
     def _settle(self, name: str, new: Promotion, seen: bytes | None) -> None:

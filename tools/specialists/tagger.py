@@ -21,6 +21,7 @@ from scipy.special import log_softmax
 from tools.specialists import compute, methods, metrics, training
 from tools.specialists.checks import Examples
 from tools.specialists.compute import Report, silent
+from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
@@ -166,9 +167,9 @@ def measure(
     base: Path,
     plan: Plan,
     examples: Examples,
-    labels: Sequence[str] | None = None,
+    known: Manifest | None = None,
 ) -> Measured:
-    tagger = Tagger(folder, base, labels or examples.labels, plan.length)
+    tagger = Tagger(folder, base, known.labels if known else examples.labels, plan.length)
     tagged = tagger.tags([example.words for example in examples.held])
     truth = [example.tags for example in examples.held]
     numbers = metrics.entities(truth, [[tag for tag, _ in some] for some in tagged])

@@ -37,6 +37,7 @@ from transformers import (
 
 from tools.errors import SpecialistError
 from tools.specialists import bases, checks, compute, methods
+from tools.specialists import measured as measuring
 from tools.specialists.average import Average
 from tools.specialists.checks import Examples
 from tools.specialists.data import Example
@@ -53,7 +54,7 @@ SILENT = -100
 WHOLE = "whole"
 """A file in a checkpoint that was written after everything else: names and sizes of the others."""
 PATIENCE = 3
-"""Epochs without a better result until training ends."""
+"""Epochs without a better result until training ends; a third of all, where that is more."""
 SAVE_SECONDS = 300.0
 """Between two checkpoints within a long epoch."""
 GLANCE = 1.0
@@ -94,6 +95,9 @@ def run(job: Job, registry: Registry) -> None:
 
 def _run(job: Job, registry: Registry) -> None:
     plan, recipe = job.plan, recipe_of(job.plan.task)
+    if job.version:  # it was killed between registering and ending
+        job.done(_promoted_if_better(registry, plan.name, job.version))
+        return
     first = int(os.environ.get("RANK", "0")) == 0
     job.say("reading the examples")
     examples = checks.load(
@@ -126,11 +130,21 @@ def _run(job: Job, registry: Registry) -> None:
     manifest = _manifest(plan, examples, measured, seconds, share, registry)
     job.draw(made)
     measured.draw(made)
-    manifest = registry.add(made, manifest)
-    said = f"{manifest.name}@{manifest.version} is there"
-    if registry.promoted(manifest.name) is None and measured.beats_baselines():
-        said = registry.promote(manifest.name, manifest.version)
-    job.done(manifest.version, said)
+    version = registry.add(made, manifest).version
+    job.made(version)
+    job.done(_promoted_if_better(registry, plan.name, version))
+
+
+def _promoted_if_better(registry: Registry, name: str, version: int) -> str:
+    """Use the first version of a name at once, if it is surely better than its baselines."""
+    one = registry.manifest(name, version)
+    said = f"{name}@{version} is there"
+    try:
+        if registry.promoted(name) is None and measuring.beats(one):
+            said = registry.promote(name, version)
+    except SpecialistError as error:  # another program was faster; the version is there
+        said += f"; {error}"
+    return said
 
 
 def train(job: Job, plan: Plan, work: Work) -> float:
@@ -152,7 +166,7 @@ def train(job: Job, plan: Plan, work: Work) -> float:
         data_collator=work.collate,
         compute_loss_func=work.loss,
         compute_metrics=work.judge,
-        callbacks=[progress, EarlyStoppingCallback(PATIENCE)],
+        callbacks=[progress, EarlyStoppingCallback(max(PATIENCE, plan.epochs // 3))],
     )
     progress.sampler, progress.average = trainer.sampler, trainer.average
     if last:
@@ -418,7 +432,12 @@ def _arguments(plan: Plan, work: Work, checkpoints: Path, board: Path) -> Traini
 def _sha256_of(held: Sequence[Example]) -> str:
     """Of the held-out rows, whatever their order and their file."""
     rows = sorted(
-        json.dumps([one.text, one.second, one.labels, one.words, one.tags, one.messages])
+        json.dumps(
+            [
+                *(one.text, one.second, one.score, one.labels),
+                *(one.words, one.tags, one.messages, one.tools),
+            ]
+        )
         for one in held
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
@@ -461,20 +480,20 @@ def _beside_the_promoted(
     registry: Registry, plan: Plan, examples: Examples, measured: Measured
 ) -> Measured:
     """With what the promoted version does on the same held-out rows."""
-    if plan.name not in registry.names() or (version := registry.promoted(plan.name)) is None:
-        return measured
-    before = registry.manifest(plan.name, version)
-    if before.task != plan.task:
-        return measured
-    recipe = recipe_of(before.task)
-    its_plan = dataclasses.replace(plan, many=before.many, length=before.length)
-    with contextlib.suppress(SpecialistError):  # a base that is gone must not cost the new one
+    with contextlib.suppress(SpecialistError):  # an old one that is broken must not cost the new
+        if (version := registry.promoted(plan.name)) is None:
+            return measured
+        before = registry.manifest(plan.name, version)
+        if before.task != plan.task or before.many != plan.many:
+            return measured
+        recipe = recipe_of(before.task)
+        its_plan = dataclasses.replace(plan, length=before.length)
         theirs = recipe.measure(
             registry.folder(plan.name, version),
             bases.of_version(registry, before),
             its_plan,
             examples,
-            before.labels,
+            before,
         )
         score = {measured.metric: theirs.metrics[measured.metric]}
         return measured.beside(f"version {version}", score)

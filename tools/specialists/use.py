@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ class Specialists:
         self.home = home
         self.registry = Registry(home)
         self._loaded: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._lock = threading.Lock()
 
     def classifier(self, reference: str) -> tuple[Classifier, Manifest]:
         """Raises SpecialistError, as all of these do."""
@@ -59,12 +62,18 @@ class Specialists:
         return self._ready(reference, "masked", load)
 
     def evaluate(self, reference: str, file: Path) -> tuple[Measured, Manifest, int]:
-        """What it does on all rows of a file that have a known answer, and how many there are."""
+        """What it does on the rows of a file that have a known answer, and how many there are.
+
+        Of the file that it was trained on, the held-out rows alone.
+        """
         from tools.specialists.recipes import recipe_of
 
         name, version = self.registry.find(reference)
         one = self.registry.manifest(name, version)
         examples = checks.load_all(file, one.task, one.settings.get("columns", {}), one.many)
+        if examples.sha256 == one.data_sha256:
+            held = [row for row in examples.held if checks.is_held(row)]
+            examples = replace(examples, held=held)
         folder = self.registry.folder(name, version)
         plan = Plan(
             name,
@@ -78,7 +87,7 @@ class Specialists:
         )
         compares = one.task not in ("classifier", "tagger")  # with what the base does
         base = bases.of_version(self.registry, one) if compares else self._base(folder, one)
-        measured = recipe_of(one.task).measure(folder, base, plan, examples, one.labels)
+        measured = recipe_of(one.task).measure(folder, base, plan, examples, one)
         return measured, one, len(examples.held)
 
     def _ready(
@@ -90,12 +99,13 @@ class Specialists:
             raise SpecialistError(f"{name} is a {one.task}, and a {task} is needed")
         folder = self.registry.folder(name, version)
         key = (str(folder), one.created)  # a number can come again when versions were removed
-        if key not in self._loaded:
-            self._loaded[key] = load(folder, one)
-            while len(self._loaded) > KEPT:
-                self._loaded.popitem(last=False)
-        self._loaded.move_to_end(key)
-        return self._loaded[key], one
+        with self._lock:  # tools that only read run side by side
+            if key not in self._loaded:
+                self._loaded[key] = load(folder, one)
+                while len(self._loaded) > KEPT:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key], one
 
     def _base(self, folder: Path, one: Manifest) -> Path:
         """Whole weights need none, which may be gone by now."""

@@ -111,7 +111,13 @@ def once(args: argparse.Namespace) -> dict[str, float]:
             )
             if args.way == "textbook":
                 arguments.bf16 = False
-            trainer_class: Any = job_training._Trainer if args.way == "bare" else Trainer
+            order = job_training.LengthGrouped([len(row["input_ids"]) for row in work.train], 32, 0)
+
+            class Ordered(Trainer):  # type: ignore[misc]
+                def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+                    return order
+
+            trainer_class: Any = Ordered if args.way == "bare" else Trainer
             pad = {"input_ids": 0}
 
             def to_width(rows: Any) -> dict[str, torch.Tensor]:

@@ -84,8 +84,11 @@ class Repl:
         self._interrupted = 0.0
         self._waits = False
         """Whether a question waits for the model."""
+        self._asks = False
+        """Whether the user is asked for consent, into which no news may be printed."""
+        self._unsaid: list[str] = []
         self._loading = self._load(settings)
-        self._trainings = Trainings(home(), self._screen.notice) if terminal else None
+        self._trainings = Trainings(home(), self._news) if terminal else None
         if terminal:
             whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
             self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
@@ -256,7 +259,7 @@ class Repl:
         if not wanted:
             del answers["a"]
         answers |= {answer: answer for answer in answers.values()}
-        with self._screen.approval(name, arguments, preview):
+        with self._screen.approval(name, arguments, preview), self._undisturbed():
             # typed before the question could be read, so no answer to it: the next prompt's
             self._typed += prompt.text_of(prompt.typed())
             while True:
@@ -269,6 +272,23 @@ class Repl:
                 if said == "no" or (said and not reason):  # consent is one word, or it is none
                     return said, reason.strip()
                 self._screen.dim(f"{', '.join(answers)}: one of these; only behind n more words")
+
+    def _news(self, text: str) -> None:
+        """In another thread."""
+        if self._asks:
+            self._unsaid.append(text)
+        else:
+            self._screen.notice(text)
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        self._asks = True
+        try:
+            yield
+        finally:
+            self._asks = False
+            while self._unsaid:
+                self._screen.notice(self._unsaid.pop(0))
 
     def _arguments(self, command: str) -> Iterable[str]:
         if command == "model":

@@ -110,7 +110,7 @@ def once(args: argparse.Namespace) -> dict[str, float]:
                 plan, work, place / "checkpoints", place / "tensorboard"
             )
             if args.way == "textbook":
-                arguments.bf16 = False
+                arguments.bf16, arguments.mixed_precision = False, "no"
             order = job_training.LengthGrouped([len(row["input_ids"]) for row in work.train], 32, 0)
 
             class Ordered(Trainer):  # type: ignore[misc]

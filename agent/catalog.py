@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 EMBEDDER = "all-minilm-l6-v2"
 CONVERTED = "-hf"
 """What `convert` puts behind the name of a GGUF file's model."""
-GGUF_ADAPTER = "adapter.gguf"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w./-]*\.gguf)?")
 
 
@@ -198,12 +197,14 @@ def weights(name: str, engine: str, device: str) -> Weights:
     The adapter of a specialist goes on the folder that it was trained on, or on the GGUF file that
     this was converted from. Raises UnknownName, UsageError, ModelError.
     """
+    from tools.specialists import gguf_adapter
+
     found = None if is_here(name) or name in entries() else specialist(name)
     if found is None or not found[1].is_adapter:
         return Weights(resolve(name))
     version, one = found
     folder, source = _base_of(version, one)
-    adapter = version / GGUF_ADAPTER
+    adapter = version / gguf_adapter.FILE
     gguf = path_of(source) if source and is_here(source) and adapter.is_file() else None
     if gguf and engine == "auto" and folder and device == "auto" and machine.gpus():
         return Weights(folder, version)

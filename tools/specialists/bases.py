@@ -35,8 +35,11 @@ def folder_of(home: Path, name: str) -> Path:
 
 
 def of_version(registry: Registry, one: Manifest) -> Path:
-    """What a version of a specialist was trained on. Raises PlanError, UnknownSpecialist."""
-    if one.is_adapter and one.came_from:
+    """What a version needs to be used: an adapter what it was trained on, whole weights no more
+    than themselves. Raises PlanError, UnknownSpecialist."""
+    if not one.is_adapter:
+        return registry.folder(one.name, one.version)
+    if one.came_from:
         return registry.folder(one.name, one.came_from)
     return folder_of(registry.home, one.base)
 

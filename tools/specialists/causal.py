@@ -15,17 +15,17 @@ from typing import Any
 import torch
 
 from tools.errors import SpecialistError
-from tools.specialists import compute, methods, training
+from tools.specialists import compute, gguf_adapter, methods, training
 from tools.specialists.checks import Examples
 from tools.specialists.manifest import Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
 
+KIND = "AutoModelForCausalLM"
+"""The auto class of transformers."""
 LENGTH = 1024
 BATCH = 4
-GGUF = "adapter.gguf"
-"""The adapter as llama.cpp reads it."""
 
 
 def epochs(rows: int, labels: int, batch: int) -> int:
@@ -37,9 +37,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     tokenizer = compute.tokenizer(base)
     if tokenizer.chat_template is None:
         raise SpecialistError(f"{plan.base} has no chat template, so it cannot learn from talks")
-    model = compute.load(
-        "AutoModelForCausalLM", base, dtype="float32", **methods.quantisation(plan)
-    )
+    model = compute.load(KIND, base, dtype="float32", **methods.quantisation(plan))
     model.config.use_cache = False
 
     def encoded(some: Sequence[Any]) -> list[dict[str, Any]]:
@@ -65,10 +63,13 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     )
 
 
-def save(work: Work, folder: Path) -> None:
+def save(work: Work, folder: Path, base: Path) -> None:
+    """Of an adapter also the file that llama.cpp reads."""
     work.model.config.use_cache = True
-    work.model.save_pretrained(folder)
-    work.tokenizer.save_pretrained(folder)
+    training.save(work, folder, base)
+    if methods.is_adapter(folder):
+        with contextlib.suppress(SpecialistError):  # an architecture that cannot be written yet
+            gguf_adapter.write(folder, base, folder / gguf_adapter.FILE)
 
 
 def measure(
@@ -79,20 +80,18 @@ def measure(
     known: Manifest | None = None,
 ) -> Measured:
     """Loss and perplexity of what the assistant says in the held-out conversations."""
-    is_new = not (folder / "manifest.json").exists()  # a version that is kept is not changed
-    if methods.is_adapter(folder) and is_new:
-        from tools.specialists import gguf_adapter
-
-        with contextlib.suppress(SpecialistError):  # an architecture that cannot be written yet
-            gguf_adapter.write(folder, base, folder / GGUF)
-    mine = _loss(_load(folder, base), compute.tokenizer(folder), examples, plan)
-    before = compute.load("AutoModelForCausalLM", base, dtype="float32")
+    model = methods.load(KIND, folder, base)
+    mine = _loss(model, compute.tokenizer(folder), examples, plan)
+    measured = Measured("loss", _numbers(mine))
+    if known:
+        return measured
+    before = compute.load(KIND, base, dtype="float32")
     theirs = _loss(before, compute.tokenizer(base), examples, plan)
-    return Measured(
-        "loss",
-        {"loss": mine, "perplexity": math.exp(min(50.0, mine))},
-        {"base": {"loss": theirs, "perplexity": math.exp(min(50.0, theirs))}},
-    )
+    return measured.beside("base", _numbers(theirs))
+
+
+def _numbers(loss: float) -> dict[str, float]:
+    return {"loss": loss, "perplexity": math.exp(min(50.0, loss))}
 
 
 def encode(
@@ -145,13 +144,6 @@ def encode(
         for token, (first, _) in zip(ids, given["offset_mapping"], strict=True)
     ]
     return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
-
-
-def _load(folder: Path, base: Path) -> Any:
-    if not methods.is_adapter(folder):
-        return compute.load("AutoModelForCausalLM", folder, dtype="float32")
-    model = compute.load("AutoModelForCausalLM", base, dtype="float32")
-    return methods.with_adapter(model, folder)
 
 
 def _loss(model: Any, tokenizer: Any, examples: Examples, plan: Plan) -> float:

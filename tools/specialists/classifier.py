@@ -6,6 +6,7 @@ has it, so that what is trained here can be loaded anywhere.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from scipy.special import expit, softmax
 
-from tools.specialists import compute, methods, metrics
+from tools.specialists import compute, methods, metrics, training
 from tools.specialists.checks import Examples
 from tools.specialists.compute import Report, silent
 from tools.specialists.manifest import Manifest
@@ -25,6 +26,8 @@ from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import Work
 
+KIND = "AutoModelForSequenceClassification"
+"""The auto class of transformers."""
 LENGTH = 256
 BATCH = 32
 SKEWED = 3.0
@@ -47,7 +50,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     tokenizer = compute.tokenizer(base)
     names = dict(enumerate(examples.labels))
     model = compute.load(
-        "AutoModelForSequenceClassification",
+        KIND,
         base,
         num_labels=len(names),
         id2label=names,
@@ -91,9 +94,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     )
 
 
-def save(work: Work, folder: Path) -> None:
-    work.model.save_pretrained(folder)
-    work.tokenizer.save_pretrained(folder)
+save = training.save
 
 
 class Classifier:
@@ -107,13 +108,14 @@ class Classifier:
         self._many = many
         self._tokenizer = compute.tokenizer(folder)
         where = compute.device()
-        exact = _load(folder, base, len(labels), self._tokenizer.pad_token_id)
+        options = {"num_labels": len(labels), "ignore_mismatched_sizes": True}
+        exact = methods.load(KIND, folder, base, **options)
+        exact.config.pad_token_id = self._tokenizer.pad_token_id
         self._exact = exact.to(where).eval()
         self._length = methods.longest(exact, length)
         self._fast = self._exact
         if compute.has_bf16(where):
-            fast = _load(folder, base, len(labels), self._tokenizer.pad_token_id)
-            self._fast = fast.to(where, torch.bfloat16).eval()
+            self._fast = copy.deepcopy(self._exact).to(torch.bfloat16)
 
     def logits(self, texts: Sequence[str], report: Report = silent) -> np.ndarray:
         """Shape (len(texts), len(labels)). What is narrow is worked out again in 32 bits."""
@@ -218,20 +220,6 @@ def explain(classifier: Classifier, text: str, temperature: float) -> list[tuple
     label = int(given[0].argmax())
     falls = given[0, label] - given[1:, label]
     return list(zip(words, (float(fall) for fall in falls), strict=True))
-
-
-def _load(folder: Path, base: Path, labels: int, pad: int | None) -> Any:
-    if not methods.is_adapter(folder):
-        return compute.load("AutoModelForSequenceClassification", folder, dtype="float32")
-    model = compute.load(
-        "AutoModelForSequenceClassification",
-        base,
-        num_labels=labels,
-        dtype="float32",
-        ignore_mismatched_sizes=True,
-    )
-    model.config.pad_token_id = pad
-    return methods.with_adapter(model, folder)
 
 
 def _weights(examples: Examples) -> torch.Tensor | None:

@@ -78,7 +78,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     )
 
 
-def save(work: Work, folder: Path) -> None:
+def save(work: Work, folder: Path, base: Path) -> None:
     """A folder that sentence-transformers loads; an adapter is added into the weights."""
     sentences = work.model.sentences
     model = sentences[0].model
@@ -95,9 +95,10 @@ def measure(
     known: Manifest | None = None,
 ) -> Measured:
     """nDCG@10 of finding, for each held-out text, its partner (or those with its label)."""
-    mine = _ndcg(load(folder), examples)
-    theirs = _ndcg(load(base), examples)
-    return Measured("ndcg@10", {"ndcg@10": mine}, {"base": {"ndcg@10": theirs}})
+    measured = Measured("ndcg@10", {"ndcg@10": _ndcg(load(folder), examples)})
+    if known:
+        return measured
+    return measured.beside("base", {"ndcg@10": _ndcg(load(base), examples)})
 
 
 def load(folder: Path) -> Any:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
 
+FILE = "adapter.gguf"
+"""The adapter of a specialist as llama.cpp reads it, beside the other."""
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PICKLE = "adapter_model.bin"

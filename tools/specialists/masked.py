@@ -23,6 +23,8 @@ from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
 
+KIND = "AutoModelForMaskedLM"
+"""The auto class of transformers."""
 LENGTH = 256
 BATCH = 32
 HIDDEN = 0.15
@@ -36,7 +38,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     base = Path(plan.base_path)
     tokenizer = compute.tokenizer(base)
     refuse_maskless(tokenizer, plan.base)
-    model = compute.load("AutoModelForMaskedLM", base, dtype="float32")
+    model = compute.load(KIND, base, dtype="float32")
     return Work(
         model=methods.apply(model, plan),
         tokenizer=tokenizer,
@@ -48,9 +50,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     )
 
 
-def save(work: Work, folder: Path) -> None:
-    work.model.save_pretrained(folder)
-    work.tokenizer.save_pretrained(folder)
+save = training.save
 
 
 def measure(
@@ -62,10 +62,14 @@ def measure(
 ) -> Measured:
     """Perplexity of the hidden tokens, the same ones for the specialist and for its base."""
     texts = [example.text for example in examples.held]
-    mine = _perplexity(_load(folder, base), compute.tokenizer(folder), texts, plan)
-    before = compute.load("AutoModelForMaskedLM", base, dtype="float32")
+    model = methods.load(KIND, folder, base)
+    mine = _perplexity(model, compute.tokenizer(folder), texts, plan)
+    measured = Measured("perplexity", {"perplexity": mine})
+    if known:
+        return measured
+    before = compute.load(KIND, base, dtype="float32")
     theirs = _perplexity(before, compute.tokenizer(base), texts, plan)
-    return Measured("perplexity", {"perplexity": mine}, {"base": {"perplexity": theirs}})
+    return measured.beside("base", {"perplexity": theirs})
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Filler:
         """Raises SpecialistError."""
         self._tokenizer = compute.tokenizer(folder)
         refuse_maskless(self._tokenizer, folder.name)
-        self._model = _load(folder, base).to(compute.device()).eval()
+        self._model = methods.load(KIND, folder, base).to(compute.device()).eval()
 
     def fill(self, text: str, count: int = 5) -> list[Filling]:
         """The likeliest words for the one [MASK] (or ___) in `text`. Raises SpecialistError."""
@@ -139,13 +143,6 @@ class _Masking:
         special = torch.isin(batch["input_ids"], self._special)
         hidden, labels = self._hide.torch_mask_tokens(batch["input_ids"].clone(), special)
         return batch | {"input_ids": hidden, "labels": labels}
-
-
-def _load(folder: Path, base: Path) -> Any:
-    if not methods.is_adapter(folder):
-        return compute.load("AutoModelForMaskedLM", folder, dtype="float32")
-    model = compute.load("AutoModelForMaskedLM", base, dtype="float32")
-    return methods.with_adapter(model, folder)
 
 
 def _perplexity(model: Any, tokenizer: Any, texts: Sequence[str], plan: Plan) -> float:

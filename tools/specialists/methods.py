@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import PlanError
+from tools.specialists import compute
 from tools.specialists.plan import Method, Plan, Task
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ RATES: Mapping[Method, float] = {
     "full": 1.5e-4, "head": 2e-3, "lora": 1e-3, "qlora": 1e-3, "prefix": 1e-2, "prompt": 3e-2,
 }  # fmt: skip
 """Peak learning rates for a small encoder; the fewer weights, the larger."""
-ADAPTERS = ("lora", "qlora", "prefix", "prompt")
 NEW_HEADS = ("pre_classifier", "head")
 """Of DistilBERT and ModernBERT."""
 RANK = 16
@@ -136,10 +136,17 @@ def is_adapter(folder: Path) -> bool:
     return (folder / "adapter_config.json").is_file()
 
 
-def with_adapter(model: Any, folder: Path) -> Any:
-    """`model` with the adapter of `folder`, for use; LoRA is added into the weights."""
+def load(kind: str, folder: Path, base: Path, **options: Any) -> Any:
+    """What was trained, for use, in 32 bits: whole weights, or the adapter of `folder` on `base`.
+
+    `kind`: an auto class of transformers. `options`: of the base, to which an adapter's folder says
+    nothing, such as the number of labels. LoRA is added into the weights. Raises SpecialistError.
+    """
+    if not is_adapter(folder):
+        return compute.load(kind, folder, dtype="float32")
     import peft
 
+    model = compute.load(kind, base, dtype="float32", **options)
     adapted = peft.PeftModel.from_pretrained(model, str(folder), local_files_only=True)
     if adapted.active_peft_config.peft_type == peft.PeftType.LORA:
         return adapted.merge_and_unload()

@@ -36,8 +36,8 @@ class Recipe(Protocol):
     def prepare(self, plan: Plan, examples: Examples) -> Work:
         """Load the base and encode the examples. Raises SpecialistError."""
 
-    def save(self, work: Work, folder: Path) -> None:
-        """Write what has been trained, as a folder of safetensors."""
+    def save(self, work: Work, folder: Path, base: Path) -> None:
+        """Write what has been trained on `base`, as a folder of safetensors."""
 
     def measure(
         self,
@@ -49,7 +49,8 @@ class Recipe(Protocol):
     ) -> Measured:
         """Load the saved folder as it will be used and try it on the held-out rows.
 
-        `known`: of a version that is measured again: its labels and temperature stay.
+        `known`: of a version that is measured again: its labels and temperature stay, and it
+        is not compared with what it was trained on again.
         """
 
 

@@ -1,8 +1,8 @@
 """Entity tagging: a tag for each word, BIO, through transformers' AutoModelForTokenClassification.
 
 A word's first token carries its tag, and the others are SILENT. A sentence that is too long is cut
-between words, so every
-word gets a tag. In use the tags are the likeliest sequence that BIO allows (Viterbi 1967).
+between words, so every word gets a tag. In use the tags are the likeliest sequence that BIO allows
+(Viterbi 1967).
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.training import SILENT, Work
 
+KIND = "AutoModelForTokenClassification"
+"""The auto class of transformers."""
 LENGTH = 256
 BATCH = 16
 WORD = re.compile(r"[@#]?\w+(?:[-.]\w+)*|['’]\w+|[^\w\s]")
@@ -61,7 +63,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     names = dict(enumerate(examples.labels))
     number = {tag: at for at, tag in names.items()}
     model = compute.load(
-        "AutoModelForTokenClassification",
+        KIND,
         base,
         num_labels=len(names),
         id2label=names,
@@ -98,9 +100,7 @@ def prepare(plan: Plan, examples: Examples) -> Work:
     )
 
 
-def save(work: Work, folder: Path) -> None:
-    work.model.save_pretrained(folder)
-    work.tokenizer.save_pretrained(folder)
+save = training.save
 
 
 class Tagger:
@@ -111,7 +111,8 @@ class Tagger:
         self.labels = tuple(labels)
         self._tokenizer = compute.tokenizer(folder)
         where = compute.device()
-        model = _load(folder, base, len(labels)).to(where).eval()
+        options = {"num_labels": len(labels), "ignore_mismatched_sizes": True}
+        model = methods.load(KIND, folder, base, **options).to(where).eval()
         self._length = methods.longest(model, length)
         self._model = model.to(torch.bfloat16) if compute.has_bf16(where) else model
         self._allowed = _transitions(self.labels)
@@ -217,19 +218,6 @@ def _specials(tokenizer: Any) -> tuple[list[int], list[int]]:
     whole = tokenizer("a")["input_ids"]
     at = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
     return whole[:at], whole[at + len(bare) :]
-
-
-def _load(folder: Path, base: Path, labels: int) -> Any:
-    if not methods.is_adapter(folder):
-        return compute.load("AutoModelForTokenClassification", folder, dtype="float32")
-    model = compute.load(
-        "AutoModelForTokenClassification",
-        base,
-        num_labels=labels,
-        dtype="float32",
-        ignore_mismatched_sizes=True,
-    )
-    return methods.with_adapter(model, folder)
 
 
 def _transitions(labels: Sequence[str]) -> np.ndarray:

@@ -121,7 +121,7 @@ def _run(job: Job, registry: Registry) -> None:
     made = job.folder / "specialist"
     shutil.rmtree(made, ignore_errors=True)
     share = methods.trained_share(work.model)
-    recipe.save(work, made)
+    recipe.save(work, made, Path(plan.base_path))
     del work
     job.say("measuring")
     base = Path(plan.base_path)
@@ -185,6 +185,12 @@ def train(job: Job, plan: Plan, work: Work) -> float:
             _last_whole(checkpoints)  # one that was not finished only takes room
     trainer.average.settle()
     return progress.seconds
+
+
+def save(work: Work, folder: Path, base: Path) -> None:
+    """The weights, or the adapter, and the tokenizer."""
+    work.model.save_pretrained(folder)
+    work.tokenizer.save_pretrained(folder)
 
 
 def of_tokens(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:

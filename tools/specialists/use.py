@@ -40,7 +40,7 @@ class Specialists:
         def load(folder: Path, one: Manifest) -> Any:
             from tools.specialists.classifier import Classifier
 
-            base = self._base(folder, one)
+            base = bases.of_version(self.registry, one)
             return Classifier(folder, base, one.labels, one.length, one.many)
 
         return self._ready(reference, "classifier", load)
@@ -49,7 +49,7 @@ class Specialists:
         def load(folder: Path, one: Manifest) -> Any:
             from tools.specialists.tagger import Tagger
 
-            return Tagger(folder, self._base(folder, one), one.labels, one.length)
+            return Tagger(folder, bases.of_version(self.registry, one), one.labels, one.length)
 
         return self._ready(reference, "tagger", load)
 
@@ -57,7 +57,7 @@ class Specialists:
         def load(folder: Path, one: Manifest) -> Any:
             from tools.specialists.masked import Filler
 
-            return Filler(folder, self._base(folder, one))
+            return Filler(folder, bases.of_version(self.registry, one))
 
         return self._ready(reference, "masked", load)
 
@@ -85,8 +85,7 @@ class Specialists:
             batch=16,
             seed=int(one.settings.get("seed", 0)),
         )
-        compares = one.task not in ("classifier", "tagger")  # with what the base does
-        base = bases.of_version(self.registry, one) if compares else self._base(folder, one)
+        base = bases.of_version(self.registry, one)
         measured = recipe_of(one.task).measure(folder, base, plan, examples, one)
         return measured, one, len(examples.held)
 
@@ -106,7 +105,3 @@ class Specialists:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(key)
             return self._loaded[key], one
-
-    def _base(self, folder: Path, one: Manifest) -> Path:
-        """Whole weights need none, which may be gone by now."""
-        return bases.of_version(self.registry, one) if one.is_adapter else folder

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ from agent.errors import UsageError
 from agent.loop import Agent, Limits
 from agent.offering import Embedder, Offering
 from agent.settings import Settings, home
+from tools.quiet import quiet
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
     from tools.loader import Toolbox
 
 Tell = Callable[[str], None]
-
-# set before any of them is imported
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # of loading; they would be drawn into the prompt
-    "TRANSFORMERS_OFFLINE": "1",
-    "DO_NOT_TRACK": "1",
-    "ANONYMIZED_TELEMETRY": "False",
-    "LANGSMITH_TRACING": "false",
-    "LANGCHAIN_TRACING_V2": "false",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 
 
 def build(
@@ -83,13 +69,6 @@ def build(
         ),
         Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
     )
-
-
-def quiet() -> None:
-    """Before libraries are imported: no telemetry, no network, no warnings of what is no fault."""
-    os.environ.update(QUIET)
-    # it warns of each kernel that is not installed, and at every layer
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:

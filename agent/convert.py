@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.errors import ModelError, first_line
+from agent.errors import ModelError
+from tools.errors import first_line
 from tools.storage import sync_folder
 
 Say = Callable[[str], None]

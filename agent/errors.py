@@ -88,8 +88,3 @@ class PromptError(TinsmithError):
 
 class SessionError(TinsmithError):
     pass
-
-
-def first_line(error: object) -> str:
-    """What a library's error says, without the pages behind it; its type when it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from agent import catalog
 from agent.catalog import Entry, Mirror
-from agent.errors import Damaged, ModelError, Unreachable, first_line
+from agent.errors import Damaged, ModelError, Unreachable
+from tools.errors import first_line
 from tools.storage import size_of, sync_folder
 
 CHUNK = 1 << 20

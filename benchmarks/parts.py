@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import app, catalog
 from agent.errors import TinsmithError
+from tools.quiet import quiet
 
 if TYPE_CHECKING:
     from agent.engines.local import LocalEngine
@@ -45,7 +46,7 @@ def path(model: str) -> Path:
 
 def token_model(model: str, bits: Bits = 16) -> TokenModel:
     """The model of this name or path, with a window of `CONTEXT` tokens; a folder at `bits`."""
-    app.quiet()
+    quiet()
     file = path(model)
     try:
         if file.is_dir():
@@ -67,7 +68,7 @@ def engine(model: str, bits: Bits = 16) -> LocalEngine:
 
 
 def embedder() -> Embedder:
-    app.quiet()
+    quiet()
     found = app.load_embedder()
     if found is None:
         sys.exit(f"the embedder is missing; get it with: tinsmith models pull {catalog.EMBEDDER}")

@@ -23,8 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import app, catalog
+from agent import catalog
 from benchmarks.parts import data, path
+from tools.quiet import quiet
 
 if TYPE_CHECKING:
     from tools.specialists.manifest import Manifest
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="0: auto")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    app.quiet()
+    quiet()
     for name in args.data:
         for method in args.method or ["full"]:
             run = {"sst2": sst2, "clinc150": clinc150, "wnut17": wnut17}[name]

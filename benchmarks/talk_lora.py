@@ -15,9 +15,9 @@ import random
 import tempfile
 from pathlib import Path
 
-from agent import app
 from benchmarks.parts import CONTEXT, path
 from benchmarks.specialists import by_job
+from tools.quiet import quiet
 
 THINGS = (
     "tent",
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--method", default="lora", choices=("lora", "qlora"))
     parser.add_argument("--asked", type=int, default=8, help="questions put to both engines")
     args = parser.parse_args()
-    app.quiet()
+    quiet()
     from tools.specialists import checks
     from tools.specialists.proposal import Wishes
 

@@ -24,8 +24,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent import app, catalog
+from agent import catalog
 from benchmarks.parts import data, path
+from tools.quiet import quiet
 
 WAYS = ("ours", "bare", "textbook")
 WIDTH = 128
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("training", "use"))
     parser.add_argument("--way", choices=WAYS, help="(used by itself)")
     args = parser.parse_args()
-    app.quiet()
+    quiet()
     if args.way:
         print(json.dumps(once(args)))
         return

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from agent import catalog
-from agent.app import QUIET
+from tools.quiet import QUIET
 from tools.storage import size_of
 
 ROOT = Path(__file__).parent.parent

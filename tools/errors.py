@@ -30,3 +30,8 @@ class DataError(SpecialistError):
 
 class UnknownSpecialist(SpecialistError):
     exit_code = 2
+
+
+def first_line(error: object) -> str:
+    """What a library's error says, without the pages behind it; its type when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

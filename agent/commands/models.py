@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from agent.commands.waiting import waiting
+from tools.quiet import QUIET, quiet
 from tools.storage import size_of
 
 if TYPE_CHECKING:
@@ -55,12 +56,11 @@ def _begun(name: str) -> bool:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from agent import app
     from agent.fetch import pull
 
     # before the hub's library is imported; going offline is not for this command
     key = "HF_HUB_DISABLE_TELEMETRY"
-    os.environ[key] = app.QUIET[key]
+    os.environ[key] = QUIET[key]
     with progress() as report:
         path = pull(args.name, report)
     print(path)
@@ -104,7 +104,7 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from agent import app, catalog
+    from agent import catalog
     from agent.convert import convert
     from agent.errors import UsageError
 
@@ -112,7 +112,7 @@ def _convert(args: argparse.Namespace) -> int:
     if source.is_dir():
         raise UsageError(f"{args.name} is a folder already; only GGUF files are converted")
     name = args.name if catalog.is_here(args.name) else source.stem
-    app.quiet()
+    quiet()
     os.environ["TQDM_DISABLE"] = "1"  # its bars would be drawn into our line
     with waiting(f"converting {name}") as wait, _kept_interrupt() as raise_if_interrupted:
 

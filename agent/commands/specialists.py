@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.commands.following import measures
 from agent.commands.waiting import waiting
 from agent.errors import UsageError
+from tools.quiet import quiet
 
 if TYPE_CHECKING:
     from tools.specialists.manifest import Manifest
@@ -98,8 +99,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     registry = _registry()
-    folder = registry.folder(*registry.find(args.name))
-    registry.manifest(*registry.find(args.name))  # says what is wrong with it
+    reference = registry.find(args.name)
+    folder = registry.folder(*reference)
+    registry.manifest(*reference)  # says what is wrong with it
     text = (folder / "README.md").read_text("utf-8")
     body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
     if sys.stdout.isatty():
@@ -199,11 +201,10 @@ def _rival(args: argparse.Namespace) -> str:
 
 
 def _measured_on(name: str, file: Path) -> tuple[Measured, str]:
-    from agent import app
     from agent.settings import home
     from tools.specialists.use import Specialists
 
-    app.quiet()
+    quiet()
     with waiting(f"measuring {name}"):
         measured, one, rows = Specialists(home()).evaluate(name, file)
     return measured, _line(one, measured, rows)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from agent.commands.following import follow
 from agent.commands.waiting import waiting
 from agent.errors import UsageError
+from tools.quiet import quiet
+from tools.specialists.plan import Method, Task
 
 if TYPE_CHECKING:
     from tools.specialists.proposal import Wishes
-
-TASKS = ("classifier", "tagger", "masked", "embedder", "causal")
-METHODS = ("full", "head", "lora", "qlora", "prefix", "prompt")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +26,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="CSV, TSV, JSONL, Parquet, CoNLL, a folder of texts per label, a saved data set",
     )
     parser.add_argument("--name", default="", help="what to call it (default: as the file)")
-    parser.add_argument("--task", choices=TASKS, help="(default: guessed from the columns)")
+    parser.add_argument(
+        "--task", choices=get_args(Task), help="(default: guessed from the columns)"
+    )
     parser.add_argument("--text", metavar="COLUMN", help="the column of texts")
     parser.add_argument("--label", metavar="COLUMN", help="the column that is to be learnt")
     parser.add_argument(
@@ -45,7 +46,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="rows to measure on (default: 15 %% of the data, always the same)",
     )
     parser.add_argument("--base", default="", help="a model, or `promoted` to go on from it")
-    parser.add_argument("--method", choices=METHODS, default="full", help="(default: full)")
+    parser.add_argument(
+        "--method", choices=get_args(Method), default="full", help="(default: full)"
+    )
     parser.add_argument("--layers", type=int, default=0, help="with head: so many last layers too")
     parser.add_argument("--epochs", default="auto", help="a number, or auto")
     parser.add_argument("--batch", type=int, default=0, help="rows at once")
@@ -61,10 +64,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _train(args: argparse.Namespace) -> int:
-    from agent import app
     from agent.settings import home
 
-    app.quiet()
+    quiet()
     wishes = _wishes(args)
     with waiting("reading the examples"):
         from tools.specialists.proposal import propose

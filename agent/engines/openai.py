@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import describe, without_system
 from agent.engines.thinking import ThinkSplitter
-from agent.errors import EngineError, OutOfMemory, UsageError, WindowFull, first_line
+from agent.errors import EngineError, OutOfMemory, UsageError, WindowFull
 from agent.events import TextDelta, Usage
+from tools.errors import first_line
 
 if TYPE_CHECKING:
     import httpx

@@ -11,17 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
 from agent.engines.drawing import Draw, Rules
 from agent.engines.token_model import Finish, Piece, Stopped
-from agent.errors import EngineError, OutOfMemory, first_line
+from agent.errors import EngineError, OutOfMemory
 from agent.estimate import Bits
 from agent.events import Usage
-from tools.errors import SpecialistError
+from tools.errors import SpecialistError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +57,6 @@ class TransformersModel:
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        getLogger("bitsandbytes").setLevel(ERROR)  # it warns at every layer
         size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
         if report:
             report("loading", 0, size)

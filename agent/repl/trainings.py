@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.errors import first_line
+from tools.errors import first_line
 
 if TYPE_CHECKING:
     from tools.specialists.jobs import Job

@@ -19,6 +19,7 @@ from tools.specialists.jobs import (
     Job,
     Jobs,
     Stopped,
+    is_first,
     remember_process,
     the_device,
 )
@@ -109,7 +110,7 @@ def _train(folder: Path) -> int:
         job.ended("failed", str(error))
         return 1
     except Stopped:
-        if os.environ.get("RANK", "0") == "0":  # another's word may come when it goes on already
+        if is_first():  # another's word may come when it goes on already
             job.ended("stopped", f"a checkpoint is kept; tinsmith jobs continue {job.id} goes on")
     except Exception as error:
         traceback.print_exc()

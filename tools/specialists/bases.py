@@ -66,17 +66,15 @@ def facts(folder: Path) -> dict[str, int]:
 
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        weights = sum(_count(file) for file in folder.glob("*.safetensors"))
-        config.get("hidden_size")
-    except (OSError, ValueError, AttributeError, SafetensorError) as error:
+        return {
+            "weights": sum(_count(file) for file in folder.glob("*.safetensors")),
+            "hidden": int(config.get("hidden_size") or config.get("dim") or 768),
+            "layers": int(config.get("num_hidden_layers") or config.get("n_layers") or 12),
+            "reads": int(config.get("max_position_embeddings") or 512),
+            "words": int(config.get("vocab_size") or 30000),
+        }
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise PlanError(f"{folder} is damaged: {error}; fetch the model again") from error
-    return {
-        "weights": weights,
-        "hidden": int(config.get("hidden_size") or config.get("dim") or 768),
-        "layers": int(config.get("num_hidden_layers") or config.get("n_layers") or 12),
-        "reads": int(config.get("max_position_embeddings") or 512),
-        "words": int(config.get("vocab_size") or 30000),
-    }
 
 
 def _decoders(home: Path) -> Iterator[tuple[str, int]]:

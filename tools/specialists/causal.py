@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tools.errors import SpecialistError
+from tools.errors import SpecialistError, first_line
 from tools.specialists import compute, gguf_adapter, methods, training
 from tools.specialists.checks import Examples
 from tools.specialists.manifest import Manifest
@@ -115,7 +115,7 @@ def encode(
             )
         except Exception as error:  # a template is a program of the model's makers
             raise SpecialistError(
-                f"the model's chat template refuses a conversation: {compute.first_line(error)}"
+                f"the model's chat template refuses a conversation: {first_line(error)}"
             ) from error
         return text
 

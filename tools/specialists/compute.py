@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import PlanError, SpecialistError
+from tools.errors import PlanError, SpecialistError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -98,10 +98,6 @@ def tokenizer(folder: Path) -> Any:
         return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise SpecialistError(f"{folder} has no tokenizer: {first_line(error)}") from error
-
-
-def first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def batches(lengths: Sequence[int], tokens: int = TOKENS) -> list[list[int]]:

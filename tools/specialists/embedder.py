@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tools.errors import SpecialistError
+from tools.errors import SpecialistError, first_line
 from tools.specialists import classifier, compute, methods, metrics
 from tools.specialists.checks import Examples
 from tools.specialists.manifest import Manifest
@@ -114,7 +114,7 @@ def load(folder: Path) -> Any:
             model_kwargs={"use_safetensors": True, "dtype": "float32"},
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise SpecialistError(f"{folder} cannot be loaded: {compute.first_line(error)}") from error
+        raise SpecialistError(f"{folder} cannot be loaded: {first_line(error)}") from error
 
 
 class _Together(torch.nn.Module):

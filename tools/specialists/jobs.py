@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tools.errors import SpecialistError, UnknownSpecialist
+from tools.quiet import QUIET
 from tools.specialists.plan import Plan, from_json
 from tools.storage import locked, size_of, write_atomically
 
@@ -40,12 +41,7 @@ State = Literal["waiting", "running", "done", "failed", "stopped", "interrupted"
 ALIVE: tuple[State, ...] = ("waiting", "running")
 GLANCE = 0.5
 """Seconds between two looks at whether the device is free."""
-OFFLINE = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "DO_NOT_TRACK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
+OFFLINE = QUIET | {
     "RAY_USAGE_STATS_ENABLED": "0",
     # threads that wait by spinning make both three times as slow where a talk goes on beside it
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -157,7 +153,7 @@ class Job:
 
     def say(self, stage: str) -> None:
         _log(stage)
-        if _is_first():
+        if is_first():
             self._keep(stage=stage, state="running")
 
     def waits(self, for_whom: str) -> None:
@@ -193,7 +189,7 @@ class Job:
     def forget_after(self, step: int) -> None:
         """What was written of steps that are now made again."""
         kept = [line for line in self.metrics() if line.get("step", 0) <= step]
-        if _is_first():
+        if is_first():
             text = "".join(json.dumps(line) + "\n" for line in kept)
             write_atomically(self.folder / "metrics.jsonl", text)
 
@@ -446,7 +442,7 @@ def _log(line: str) -> None:
     sys.stdout.flush()
 
 
-def _is_first() -> bool:
+def is_first() -> bool:
     """Of the processes that train together."""
     return os.environ.get("RANK", "0") == "0"
 

@@ -65,6 +65,7 @@ class Proposal:
         method = {"full": "all weights", "head": "head only"}.get(plan.method, plan.method)
         if plan.layers:
             method = f"the last {plan.layers} layers"
+        free = _free()
         start = f"version {plan.came_from} of {plan.name}" if plan.came_from else plan.base
         lines = [
             f"{plan.name}: a {plan.task} from {plan.data}",
@@ -73,8 +74,8 @@ class Proposal:
             f"training  at most {plan.epochs} epochs of {len(self.examples.train)} rows, "
             f"{plan.batch * plan.accumulate * plan.processes} at once, learning rate {plan.rate:g}",
             f"takes     up to {_minutes(self.minutes)}, {self.memory / 1e9:.1f} GB of memory of "
-            f"{_free() / 1e9:.1f} GB that are free"
-            + (": TOO LITTLE, take a smaller --batch" if self.memory > _free() else ""),
+            f"{free / 1e9:.1f} GB that are free"
+            + (": TOO LITTLE, take a smaller --batch" if self.memory > free else ""),
             f"measured  on {len(self.examples.held)} held-out rows against {self.beats}",
         ]
         return "\n".join(lines)
@@ -114,7 +115,7 @@ def propose(home: Path, wishes: Wishes) -> Proposal:
     plan = _with_base(registry, home, plan, wishes.base)
     facts = bases.facts(Path(plan.base_path))
     plan = _settled(plan, examples, facts)
-    before = registry.promoted(name) if name in registry.names() else None
+    before = registry.promoted(name)
     beats = "the base" if plan.task in ("masked", "embedder", "causal") else "the commonest label"
     if plan.task == "tagger":
         beats = "finding nothing"
@@ -132,7 +133,7 @@ def _with_base(registry: Registry, home: Path, plan: Plan, wanted: str) -> Plan:
     if wanted != PROMOTED:
         base = wanted or bases.default(home, plan.task)
         return replace(plan, base=base, base_path=str(bases.folder_of(home, base)))
-    version = registry.promoted(plan.name) if plan.name in registry.names() else None
+    version = registry.promoted(plan.name)
     if version is None:
         raise PlanError(f"no version of {plan.name} is promoted, so there is none to go on from")
     before = registry.manifest(plan.name, version)

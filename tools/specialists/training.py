@@ -41,8 +41,8 @@ from tools.specialists import measured as measuring
 from tools.specialists.average import Average
 from tools.specialists.checks import Examples
 from tools.specialists.data import Example
-from tools.specialists.jobs import Job, Stopped
-from tools.specialists.manifest import Manifest
+from tools.specialists.jobs import Job, Stopped, is_first
+from tools.specialists.manifest import LOWER_IS_BETTER, Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
 from tools.specialists.recipes import recipe_of
@@ -98,7 +98,7 @@ def _run(job: Job, registry: Registry) -> None:
     if job.version:  # it was killed between registering and ending
         job.done(_promoted_if_better(registry, plan.name, job.version))
         return
-    first = int(os.environ.get("RANK", "0")) == 0
+    first = is_first()
     job.say("reading the examples")
     examples = checks.load(
         Path(plan.data),
@@ -127,7 +127,7 @@ def _run(job: Job, registry: Registry) -> None:
     base = Path(plan.base_path)
     measured = recipe.measure(made, base, plan, examples)
     measured = _beside_the_promoted(registry, plan, examples, measured)
-    manifest = _manifest(plan, examples, measured, seconds, share, registry)
+    manifest = _manifest(plan, examples, measured, seconds, share)
     job.draw(made)
     measured.draw(made)
     version = registry.add(made, manifest).version
@@ -285,7 +285,7 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.seconds = 0.0
         """Of training, those before a stop included."""
         self._job = job
-        self.first = int(os.environ.get("RANK", "0")) == 0
+        self.first = is_first()
         self._looked = self._saved = self._began = time.monotonic()
         self._before = 0.0
         self._from = 0
@@ -420,7 +420,7 @@ def _arguments(plan: Plan, work: Work, checkpoints: Path, board: Path) -> Traini
         save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model=work.metric,
-        greater_is_better=work.metric not in ("loss", "perplexity"),
+        greater_is_better=work.metric not in LOWER_IS_BETTER,
         prediction_loss_only=work.judge is None,
         restore_callback_states_from_checkpoint=True,
         logging_steps=max(1, min(20, steps // 20)),
@@ -512,7 +512,6 @@ def _manifest(
     measured: Measured,
     seconds: float,
     share: float,
-    registry: Registry,
 ) -> Manifest:
     settings = {
         key: value

@@ -9,7 +9,7 @@ only the arguments are written by the model, under the JSON schema of that tool.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,13 @@ OPENERS = ("<tool_call>", "```", "{", '{"', "{{", "[{", '[{"')
 """How models begin a call, whatever form they were trained on."""
 
 
-def text(form: CallForm, encode: Callable[[str], list[int]], tools: bool) -> str:
-    """Anything but nothing, and no call in it.
+def text(
+    form: CallForm, encode: Callable[[str], list[int]], ends: Iterable[int], tools: bool
+) -> str:
+    """Anything but nothing, and no call in it; then one of `ends`, the tokens that end a turn.
+
+    They are named because llguidance inside llama.cpp knows but one, and for models such as SmolLM2
+    it is not the one they end with.
 
     With `tools`, a reply does not begin with JSON or the middle of a sentence either: small models
     spell out a call then, and the user would read it. What is forbidden further in costs a twelfth
@@ -72,7 +77,8 @@ def text(form: CallForm, encode: Callable[[str], list[int]], tools: bool) -> str
     if len(encode(form.marker)) > 1:  # else it is a special token, which no text can match
         forbidden.append(f"(.|\\n)*{form.marker}(.|\\n)*")
     rules = "".join(f" & ~/{one}/" for one in forbidden)
-    return HEAD + f"start: TEXT\nTEXT: /\\s*\\S(.|\\n)*/{rules}\n"
+    last = " | ".join(f"<[{token}]>" for token in sorted(ends))
+    return HEAD + f"start: TEXT ({last})?\nTEXT: /\\s*\\S(.|\\n)*/{rules}\n"
 
 
 def reasoning(encode: Callable[[str], list[int]]) -> str:

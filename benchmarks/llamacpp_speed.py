@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bare = Bare(parts.path(given.model))
     template = ChatTemplate(model.chat_template, grammar.HERMES, model.bos, model.eos)
     prompt = template.render([HumanMessage(QUESTION)], ())
-    free = grammar.text(grammar.HERMES, model.encode, tools=True)
+    free = grammar.text(grammar.HERMES, model.encode, model.end_tokens, tools=True)
     numbers = grammar.arguments(grammar.HERMES, "numbers", SCHEMA)
     # llguidance keeps the tables of one model only: the servers take turns at grammars, not steps
     speeds = _rounds(

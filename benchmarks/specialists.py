@@ -55,8 +55,12 @@ def main() -> None:
 
 def sst2(args: argparse.Namespace, method: str) -> None:
     folder = data("sst2")
-    with trained(args, method, folder / "train.tsv", held_out=folder / "dev.tsv") as (_, one):
-        report("sst2", method, one, f"accuracy {one.metrics['accuracy']:.4f}")
+    train, dev = folder / "train.tsv", folder / "dev.tsv"
+    with trained(args, method, train, held_out=dev) as (registry, one):
+        weights = registry.folder(one.name, one.version).glob("*.safetensors")
+        size = sum(file.stat().st_size for file in weights) / 1e6
+        found = f"accuracy {one.metrics['accuracy']:.4f}, {size:.1f} MB"
+        report("sst2", method, one, found)
 
 
 def clinc150(args: argparse.Namespace, method: str) -> None:

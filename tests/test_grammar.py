@@ -204,7 +204,7 @@ def test_without_tools_an_answer_may_begin_with_code() -> None:
 def begins(text: str, tools: bool) -> bool:
     from llguidance import LLMatcher
 
-    lark = grammar.text(grammar.HERMES, lambda text: [1], tools).removeprefix(grammar.HEAD)
+    lark = grammar.text(grammar.HERMES, lambda text: [1], [255], tools).removeprefix(grammar.HEAD)
     reader = LLMatcher(tables(), LLMatcher.grammar_from_lark(lark))
     tokens = list(text.encode())
     return bool(reader.try_consume_tokens(tokens) == len(tokens))

@@ -91,6 +91,12 @@ def test_the_streamed_text_is_the_message(small: LocalEngine) -> None:
     assert streamed.strip()
 
 
+def test_a_model_ends_its_turn_with_its_own_token(small: LocalEngine) -> None:
+    """Which llama.cpp does not tell llguidance of: it takes <|endoftext|> for SmolLM2's."""
+    _, message = reply(small, talk("Say hello."), sampling=Sampling(max_tokens=200))
+    assert message.response_metadata["finish"] == "stop"
+
+
 @pytest.mark.parametrize("engine", ["small", "chooser"])
 def test_a_forced_call_is_valid_even_from_a_model_too_weak_for_tools(
     engine: str, request: pytest.FixtureRequest

@@ -391,8 +391,8 @@ def test_a_task_and_its_columns_are_known_by_names(
 ) -> None:
     path = write("some.jsonl", as_jsonl([dict.fromkeys(columns, f"v{i % 3}") for i in range(9)]))
     table = reading.read(path)
-    assert guess_task(table) == task
-    assert guess_columns(table, guess_task(table), {}, False) == roles
+    assert guess_task(table, {}) == task
+    assert guess_columns(table, guess_task(table, {}), {}, False) == roles
 
 
 def test_pairs_may_have_a_score(write: Write) -> None:

@@ -5,11 +5,13 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from tools.errors import SpecialistError, UnknownSpecialist
 from tools.specialists.jobs import ALIVE, Job, Jobs, Stopped, curves, the_device
 from tools.specialists.plan import Plan
 from tools.specialists.registry import Registry
+from tools.specialists.room import wait_for_room
 
 LIMIT = 150.0
 """Seconds until a test that waits for a job fails; on an idle machine all takes a few."""
@@ -330,6 +333,52 @@ def test_a_waiting_job_hears_a_stop(jobs: Jobs, plan: Callable[..., Plan]) -> No
         (second.folder / "stop").touch()
         with pytest.raises(Stopped), the_device(jobs, second, "device"):
             pass
+
+
+def test_a_job_waits_for_memory_until_it_is_told_to_begin(
+    jobs: Jobs, plan: Callable[..., Plan]
+) -> None:
+    job = jobs.start(plan(memory=1 << 60, epochs=1))
+    until(lambda: job.reread().waits_for_memory, job)
+    assert "1152921504.6 GB are needed" in job.reread().stage
+    jobs.begin(job.id)
+    assert ended(job).state == "done"
+
+
+def test_a_job_that_waits_for_memory_hears_a_stop(jobs: Jobs, plan: Callable[..., Plan]) -> None:
+    job = jobs.start(plan(memory=1 << 60))
+    until(lambda: job.reread().waits_for_memory, job)
+    jobs.stop(job.id)
+    assert ended(job).state == "stopped"
+
+
+def test_a_job_begins_when_there_is_room(jobs: Jobs, plan: Callable[..., Plan]) -> None:
+    job = jobs.start(plan(memory=1 << 60))
+    until(lambda: job.reread().waits_for_memory, job)
+    kill(job)
+    free = [1, 2, 3]
+    wait_for_room(Waiting(job.folder), lambda: free.pop(0) << 60)
+    assert free == [3]
+
+
+class Waiting(Job):
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.plan = replace(self.plan, memory=2 << 60)
+
+
+def test_a_job_whose_base_was_removed_is_not_continued(
+    jobs: Jobs, plan: Callable[..., Plan], base: Path, tmp_path: Path
+) -> None:
+    own = shutil.copytree(base, tmp_path / "own")
+    job = jobs.start(plan(base="own", base_path=str(own), memory=1 << 60))
+    until(lambda: job.reread().waits_for_memory, job)
+    jobs.stop(job.id)
+    ended(job)
+    shutil.rmtree(own)
+    with pytest.raises(SpecialistError, match="own, the base of topics-1, is not at"):
+        jobs.go_on(job.id)
+    assert jobs.job(job.id).state == "stopped"
 
 
 def test_a_line_that_was_not_finished_is_left_out(jobs: Jobs, plan: Callable[..., Plan]) -> None:

@@ -327,7 +327,7 @@ def test_what_cannot_be_compared_is_not_promoted_unasked(
 ) -> None:
     add(0.5), add(0.9, held_sha256="f" * 64)
     registry.promote("topics", 1)
-    with pytest.raises(SpecialistError, match="tinsmith specialists evaluate"):
+    with pytest.raises(SpecialistError, match="tinsmith specialists compare topics@2 topics@1"):
         registry.promote("topics", 2)
     assert registry.promote("topics", 2, insist=True).endswith("on other held-out rows")
 

@@ -19,6 +19,7 @@ from tools.files import Files
 from tools.specialists.classifier import Classifier, explain
 from tools.specialists.compute import Report, silent
 from tools.specialists.jobs import ALIVE, Job, Jobs
+from tools.specialists.labelling import label_file
 from tools.specialists.proposal import Wishes, propose
 from tools.specialists.use import Specialists
 from tools.train import Train
@@ -152,8 +153,8 @@ def test_the_word_without_which_the_confidence_falls_decided() -> None:
 
 
 def test_the_words_that_decided_are_named(box: dict[str, BaseTool], trained: str) -> None:
-    given = {"specialist": trained, "texts": ["the courier with my parcel"], "explain": True}
-    said = invoke(box["classify_text"], given)
+    given = {"specialist": trained, "text": "the courier with my parcel"}
+    said = invoke(box["explain_class"], given)
     named = said.partition("; decided by: ")[2].split(", ")
     assert sorted(one.partition(" ")[0] for one in named) == sorted(
         ["the", "courier", "with", "my", "parcel"]
@@ -177,13 +178,83 @@ def test_a_file_is_classified_into_a_new_one_beside_it(
     seen: list[tuple[int, int, str]] = []
     hear(lambda *far: seen.append(far))
     said = invoke(box["classify_file"], {"specialist": trained, "path": "messages.csv"})
-    assert said.startswith("400 rows are classified and saved in messages.topics.csv, ")
+    assert said.startswith("400 rows are labelled and saved in messages.topics.csv: ")
     assert seen[-1] == (400, 400, "texts")
     with (folder / "messages.topics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["message", "topic", "topics", "confidence"]
     assert sum(row["topic"] == row["topics"] for row in rows) > 360
     (folder / "messages.topics.csv").unlink()
+
+
+def test_the_classified_rows_go_where_the_user_wants_them(
+    box: dict[str, BaseTool], trained: str, folder: Path
+) -> None:
+    given = {"specialist": trained, "path": "messages.csv", "save_as": "sorted.csv"}
+    assert preview(box["classify_file"], given) == "messages.csv is read; sorted.csv is written"
+    assert "saved in sorted.csv" in invoke(box["classify_file"], given)
+    assert "sorted.csv is REPLACED" in preview(box["classify_file"], given)
+    (folder / "sorted.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("save_as", "why"),
+    [("sorted.json", "sorted.csv"), ("messages.csv", "over itself"), ("../out.csv", "out.csv")],
+)
+def test_classified_rows_replace_nothing_else(
+    box: dict[str, BaseTool], trained: str, folder: Path, save_as: str, why: str
+) -> None:
+    before = sorted(folder.iterdir()), (folder / "messages.csv").read_bytes()
+    given = {"specialist": trained, "path": "messages.csv", "save_as": save_as}
+    with pytest.raises(ToolError, match=why):
+        invoke(box["classify_file"], given)
+    assert (sorted(folder.iterdir()), (folder / "messages.csv").read_bytes()) == before
+
+
+def test_columns_of_the_file_keep_their_names(home: Path, trained: str, tmp_path: Path) -> None:
+    file = tmp_path / "more.csv"
+    file.write_text("message,topics,topics_said\nmy parcel is late with the courier,a,b\n")
+    label_file(Specialists(home), trained, file)
+    with (tmp_path / "more.topics.csv").open(newline="") as out:
+        rows = list(csv.reader(out))
+    heads = ["message", "topics", "topics_said", "topics_said_said", "confidence"]
+    assert rows[0] == heads
+    assert rows[1][:4] == ["my parcel is late with the courier", "a", "b", "delivery"]
+
+
+def test_how_good_a_specialist_is_can_be_asked(
+    box: dict[str, BaseTool], home: Path, trained: str
+) -> None:
+    said = invoke(box["describe_specialist"], {"specialist": trained})
+    one = Specialists(home).registry.manifest(trained)
+    assert f"accuracy {one.score:.4g} on {one.held_rows} held-out rows" in said
+    assert "delivery, payment, stock" in said
+    assert "cut at" in said  # a limit
+    assert "\\" not in said
+
+
+def test_a_file_without_labels_is_not_learnt_from(box: dict[str, BaseTool], folder: Path) -> None:
+    (folder / "bare.csv").write_text(
+        "message\n" + "".join(f"the text of number {n} is here\n" for n in range(60))
+    )
+    with pytest.raises(ToolError, match="no column of labels"):
+        preview(box["train_specialist"], {"path": "bare.csv"})
+    (folder / "bare.csv").unlink()
+
+
+def test_a_training_that_does_not_fit_waits_and_says_so(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.specialists.compute.free", lambda: 1 << 20)
+    train = Train(Specialists(home), Files(folder))
+    given = {"path": "messages.csv", "name": "large"}
+    assert "will wait for room" in preview(train.train_specialist, given)
+    assert "large-1" in invoke(train.train_specialist, given)
+    job = Jobs(home).stop("large-1")
+    while job.state in ALIVE:
+        time.sleep(0.1)
+        job = job.reread()
+    assert job.plan.memory > 1 << 20
 
 
 def test_a_specialist_is_measured_on_a_file(box: dict[str, BaseTool], trained: str) -> None:

@@ -184,7 +184,9 @@ def test_what_is_saved_is_what_was_trained(
 
 @pytest.mark.parametrize("method", ["prefix", "qlora"])
 def test_what_does_not_work_is_refused_by_name(plan: Callable[..., Plan], method: str) -> None:
-    with pytest.raises(PlanError, match=f"'{method}' does not work with a masked; these do: full"):
+    with pytest.raises(
+        PlanError, match=f"'{method}' does not work with a masked language model; these do: full"
+    ):
         methods.refuse_mismatch(plan("masked", method=method))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -129,6 +130,7 @@ def test_jobs_are_listed_and_drawn(home: Path) -> None:
     shown = tinsmith("jobs", "show", "topics-1").stdout
     assert "held-out rows" in shown
     assert "┤" in shown  # a plot
+    assert "\x1b" not in shown
     assert "done: topics@1 is promoted" in tinsmith("jobs", "log", "topics-1").stdout
     refused(tinsmith("jobs", "stop", "topics-1"), 1, "it is done")
     refused(tinsmith("jobs", "continue", "topics-1"), 1, "nothing to continue")
@@ -187,7 +189,32 @@ def test_nonsense_in_a_manifest_is_told(home: Path) -> None:
 def test_the_card_is_shown(home: Path) -> None:
     shown = tinsmith("specialists", "show", "topics").stdout
     assert "delivery, payment, stock" in shown
-    assert "## Limits" in shown
+    assert "Limits" in shown
+    assert not re.search(r"[#\\]|!\[|\x1b", shown)  # it is drawn, not its Markdown
+
+
+def test_the_rows_of_a_file_are_labelled(home: Path, tmp_path: Path) -> None:
+    rows = write(tmp_path / "rows.csv", [("message",), *((text,) for text, _ in ROWS[1:41])])
+    done = tinsmith("specialists", "label", "topics", str(rows))
+    assert done.stdout.startswith("40 rows are labelled and saved in rows.topics.csv: ")
+    out = tmp_path / "said.csv"
+    words = ("specialists", "label", "topics", str(rows), "--text", "message", "--out", str(out))
+    assert tinsmith(*words).returncode == 0
+    assert out.read_text() == (tmp_path / "rows.topics.csv").read_text()
+    refused(tinsmith(*words[:5], "masage"), 2, "message")
+    refused(tinsmith(*words[:7], str(tmp_path / "said.txt")), 2, "said.csv")
+    refused(tinsmith(*words[:7], "/proc/said.csv"), 1, "/proc/said.csv cannot be written")
+
+
+def test_a_base_that_is_needed_stays(home: Path) -> None:
+    file = home / "messages.csv"
+    begun = tinsmith("train", str(file), "--name", "small", "--yes", "--detach", "--method", "lora")
+    assert begun.returncode == 0, begun.stderr
+    refused(tinsmith("models", "rm", "all-minilm-l6-v2"), 1, "small-1", "tinsmith jobs rm")
+    stopped = tinsmith("jobs", "stop", "small-1")
+    assert stopped.stdout.startswith("small-1 is stopped")
+    assert tinsmith("jobs", "rm", "small-1").returncode == 0
+    assert tinsmith("models", "rm", "all-minilm-l6-v2").returncode == 0
 
 
 def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: Path) -> None:

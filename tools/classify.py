@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.base import ToolError, progress, tool
 from tools.files import Files
-from tools.specialists.columns import guess_columns
+from tools.specialists.labelling import UNKNOWN, default_target, label_file, labels_of
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import Task
-from tools.specialists.reading import read
 from tools.specialists.use import Specialists
-from tools.storage import write_atomically
 
-UNKNOWN = "unknown"
 MOST_LABELS = 12
 """Of a specialist, that the model is told."""
 LONGEST = 80
 """Characters of a text that are repeated in a result for several."""
 DECIDING = 5
-"""Words that `explain` names."""
+"""Words that are named as the reason."""
 ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".conll", ".txt"}
 MOST_FILES = 50
 ORDINARY = {"label", "labels", "class", "text", "tag", "target", "1", "2", "y"}
@@ -73,14 +68,9 @@ def _subjects(self: Classify) -> Sequence[str]:
     return found
 
 
-def _shown(self: Classify, specialist: str, path: str, column: str = "") -> str:
-    place = self._files.inside(path)
-    target = _beside(place, specialist)
+def _shown(self: Classify, specialist: str, path: str, column: str = "", save_as: str = "") -> str:
+    target = self._target(specialist, path, save_as)
     return f"{path} is read; {target.name} is " + ("REPLACED" if target.exists() else "written")
-
-
-def _beside(place: Path, specialist: str) -> Path:
-    return place.with_name(f"{place.stem}.{specialist}.csv")
 
 
 class Classify:
@@ -104,31 +94,45 @@ class Classify:
         subjects=_subjects,
         timeout=600,
     )
-    def classify_text(self, specialist: str, texts: list[str], explain: bool = False) -> str:
+    def classify_text(self, specialist: str, texts: list[str]) -> str:
         """Tell the class of one or several texts: their topic, sentiment, kind.
 
         Args:
             specialist: the classifier
             texts: the texts
-            explain: also name the words that decided
         """
-        if not texts or not all(text.strip() for text in texts):
-            raise ToolError("there is an empty text; give the text whose class is asked for")
-        from tools.specialists.classifier import explain as deciding
-
+        _refuse_empty(texts)
         classifier, manifest = self._specialists.classifier(specialist)
         given = classifier.confidences(texts, manifest.temperature, _report)
-        lines = []
-        for text, sure in zip(texts, given, strict=True):
-            line = verdict(manifest, sure)
-            if explain:
-                words = sorted(
-                    deciding(classifier, text, manifest.temperature), key=lambda one: -one[1]
-                )
-                named = ", ".join(f"{word} ({fall:+.0%})" for word, fall in words[:DECIDING])
-                line += f"; decided by: {named}"
-            lines.append(line if len(texts) == 1 else f"{line}: {_short(text)}")
-        return "\n".join(lines)
+        lines = [verdict(manifest, sure) for sure in given]
+        if len(texts) == 1:
+            return lines[0]
+        return "\n".join(f"{line}: {_short(text)}" for line, text in zip(lines, texts, strict=True))
+
+    @tool(
+        examples=[
+            "why is this a complaint: the parcel came broken?",
+            "why did it say positive?",
+            "which words decided that?",
+        ],
+        choices={"specialist": _classifiers},
+        timeout=600,
+    )
+    def explain_class(self, specialist: str, text: str) -> str:
+        """Tell why a text gets its class: which of its words decided.
+
+        Args:
+            specialist: the classifier
+            text: the text
+        """
+        _refuse_empty([text])
+        from tools.specialists.classifier import explain
+
+        classifier, manifest = self._specialists.classifier(specialist)
+        sure = classifier.confidences([text], manifest.temperature)[0]
+        falls = sorted(explain(classifier, text, manifest.temperature), key=lambda one: -one[1])
+        named = ", ".join(f"{word} ({fall:+.0%})" for word, fall in falls[:DECIDING])
+        return f"{verdict(manifest, sure)}; decided by: {named}"
 
     @tool(
         effects={"reads", "writes"},
@@ -136,45 +140,32 @@ class Classify:
         examples=[
             "classify all reviews in reviews.csv",
             "sort every line of messages.csv by topic and save the result",
+            "classify all of mails.csv into sorted.csv",
         ],
         choices={"specialist": _classifiers, "path": _files},
+        subjects=_files,
         preview=_shown,
         timeout=3600,
     )
-    def classify_file(self, specialist: str, path: str, column: str = "") -> str:
-        """Tell the class of every row of a file, and write them into a new file beside it.
+    def classify_file(self, specialist: str, path: str, column: str = "", save_as: str = "") -> str:
+        """Tell the class of every row of a file, and write them into a new file.
 
         Args:
             specialist: the classifier
             path: the file of rows
             column: the column that holds the text
+            save_as: the new file
         """
-        place = self._files.inside(path)
-        table = read(place)
-        roles = guess_columns(table, "masked", {"text": column} if column else {}, False)
-        texts = [str(row.values.get(roles["text"]) or "") for row in table.rows]
-        classifier, manifest = self._specialists.classifier(specialist)
-        given = classifier.confidences(texts, manifest.temperature, _report)
-        target = _beside(place, manifest.name)
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        said_in = manifest.name if manifest.name not in table.columns else f"{manifest.name}_said"
-        writer.writerow([*table.columns, said_in, "confidence"])
-        count: dict[str, int] = {}
-        for row, text, sure in zip(table.rows, texts, given, strict=True):
-            said = labels_of(manifest, sure) if text.strip() else [UNKNOWN]
-            for label in said:
-                count[label] = count.get(label, 0) + 1
-            values = [row.values.get(name, "") for name in table.columns]
-            writer.writerow([*values, "|".join(said), f"{sure.max():.3f}"])
-        write_atomically(target, out.getvalue())
-        often = sorted(count.items(), key=lambda one: -one[1])
-        shares = ", ".join(f"{label} {rows}" for label, rows in often)
-        return (
-            f"{len(texts)} rows are classified and saved in {target.name}, nothing is left to be "
-            f"written: {shares}"
-            + (f"; {len(table.problems)} rows could not be read" if table.problems else "")
+        target = self._target(specialist, path, save_as)
+        said = label_file(
+            self._specialists, specialist, self._files.inside(path), column, target, _report
         )
+        return f"{said}. Nothing is left to be written."
+
+    def _target(self, specialist: str, path: str, save_as: str) -> Path:
+        if save_as:
+            return self._files.inside(save_as)
+        return default_target(self._files.inside(path), specialist)
 
     @tool(
         examples=[
@@ -219,16 +210,6 @@ class Classify:
         return ", ".join(f"{one.word} ({one.confidence:.0%})" for one in filler.fill(text))
 
 
-def labels_of(manifest: Manifest, sure: Sequence[float]) -> list[str]:
-    """The labels that are said with these confidences: "unknown" where none is sure enough."""
-    threshold = manifest.threshold or 0.0
-    if manifest.many:
-        there = [label for label, one in zip(manifest.labels, sure, strict=True) if one > threshold]
-        return there or [UNKNOWN]
-    best = max(range(len(sure)), key=lambda at: sure[at])
-    return [manifest.labels[best] if sure[best] >= threshold else UNKNOWN]
-
-
 def verdict(manifest: Manifest, sure: Sequence[float]) -> str:
     said = labels_of(manifest, sure)
     best = max(range(len(sure)), key=lambda at: sure[at])
@@ -238,6 +219,11 @@ def verdict(manifest: Manifest, sure: Sequence[float]) -> str:
         known = dict(zip(manifest.labels, sure, strict=True))
         return ", ".join(f"{label} ({known[label]:.0%} sure)" for label in said)
     return f"{said[0]} ({sure[best]:.0%} sure)"
+
+
+def _refuse_empty(texts: Sequence[str]) -> None:
+    if not texts or not all(text.strip() for text in texts):
+        raise ToolError("there is an empty text; give the text whose class is asked for")
 
 
 def _short(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tools.base import ToolError, tool
 from tools.classify import data_files
 from tools.files import Files
+from tools.specialists.card import summary
 from tools.specialists.jobs import ALIVE, Job, Jobs
 from tools.specialists.use import Specialists
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_JOBS = 8
 """The last ones, of which can be asked."""
+WAITS = """
+It does not fit beside what the memory holds now, and will wait for room."""
 
 
 def _data(self: Train) -> Sequence[str]:
@@ -41,7 +45,8 @@ def _fresh(self: Train) -> Sequence[str]:
 
 
 def _plan(self: Train, path: str, name: str = "", label_column: str = "") -> str:
-    return self._proposed(path, name, label_column).describe()
+    proposal = self._proposed(path, name, label_column)
+    return proposal.describe() + (WAITS if proposal.waits else "")
 
 
 class Train:
@@ -60,8 +65,10 @@ class Train:
             "learn to sort these by topic",
             "learn from messages.csv to tell spam from ham",
             "make a specialist that finds the names, from entities.conll",
+            "learn to tell from tickets.csv which team a request is for, and call it teams",
         ],
         choices={"path": _data},
+        subjects=_data,
         preview=_plan,
         timeout=300,
     )
@@ -74,11 +81,14 @@ class Train:
             label_column: the column that is to be learnt
         """
         proposal = self._proposed(path, name, label_column)
-        job = self._jobs.start(proposal.plan)
+        plan = proposal.plan
+        if proposal.waits:
+            plan = replace(plan, memory=proposal.memory)
+        job = self._jobs.start(plan)
         return (
-            f"The training of {proposal.plan.name} (job {job.id}) has only begun. It is not done "
-            "yet: it takes some minutes, in which one can go on talking. The user will be told "
-            "when it is done."
+            f"The training of {proposal.plan.name} (job {job.id}) has only begun and is not done. "
+            "It takes some minutes, in which one can go on talking; a line on the screen says when "
+            "it is done."
         )
 
     @tool(
@@ -96,6 +106,7 @@ class Train:
     @tool(
         examples=["how good is topics on test.csv?", "measure the classifier on new rows"],
         choices={"specialist": _specialists, "path": _data},
+        subjects=_data,
         timeout=3600,
     )
     def evaluate_specialist(self, specialist: str, path: str) -> str:
@@ -110,6 +121,25 @@ class Train:
             f"{one.name} version {one.version} on {rows} rows: {measured.metric} "
             f"{measured.metrics[measured.metric]:.3f}"
         )
+
+    @tool(
+        examples=[
+            "how good is topics?",
+            "can I trust the classifier?",
+            "what can the specialist tell apart?",
+            "where is sentiment often wrong?",
+        ],
+        choices={"specialist": _specialists},
+        subjects=_specialists,
+    )
+    def describe_specialist(self, specialist: str) -> str:
+        """Tell what a specialist knows, how good it was when it was measured, and its limits.
+
+        Args:
+            specialist: the specialist
+        """
+        registry = self._specialists.registry
+        return summary(registry.manifest(*registry.find(specialist)))
 
     @tool(
         effects={"reads", "writes"},
@@ -133,7 +163,13 @@ class Train:
         if not file.exists():
             raise ToolError(f"there is no {path}; here are: {', '.join(_data(self)) or 'none'}")
         columns = {"label": label_column} if label_column else {}
-        return propose(self._specialists.home, Wishes(file, name=name, columns=columns))
+        proposal = propose(self._specialists.home, Wishes(file, name=name, columns=columns))
+        if proposal.plan.task == "masked":
+            raise ToolError(
+                f"{path} has no column of labels, so there is nothing to learn from it; train on "
+                "rows with the right answer beside each text"
+            )
+        return proposal
 
 
 def status(job: Job) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tools.errors import SpecialistError
+
 if TYPE_CHECKING:
     from tools.specialists.jobs import Job, Progress
     from tools.specialists.manifest import Manifest
+    from tools.specialists.registry import Registry
 
 GLANCE = 0.5
 """Seconds between two looks."""
@@ -49,10 +53,22 @@ def outcome(job: Job) -> str:
     name, version = job.plan.name, job.version
     if version not in registry.versions(name):
         return f"{job.stage}; {name}@{version} was removed since"
-    lines = [measures(registry.manifest(name, version)), job.stage]
-    if registry.promoted(name) != version:
-        lines.append(f"use it from now on with: tinsmith specialists promote {name}@{version}")
-    return "\n".join(lines)
+    one = registry.manifest(name, version)
+    step = next_step(registry, one, "tinsmith specialists promote")
+    return f"{measures(one)}\n{job.stage}. {step}"
+
+
+def next_step(registry: Registry, one: Manifest, promote: str) -> str:
+    """What becomes of a new version; `promote`: the command that puts it to use."""
+    before = registry.promoted(one.name)
+    if before == one.version:
+        return "It is in use from now on."
+    worse = False
+    with contextlib.suppress(SpecialistError):  # one that is damaged should be replaced
+        worse = before is not None and bool(registry.manifest(one.name, before).better_than(one))
+    if worse:
+        return f"It measures worse than version {before}, which stays in use."
+    return f"{promote} {one.name}@{one.version} uses it from now on."
 
 
 def measures(one: Manifest) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.commands.following import follow, outcome, time_left
+from agent.commands.waiting import waiting
 
 if TYPE_CHECKING:
     from tools.specialists.jobs import Job, Jobs
@@ -17,6 +19,8 @@ GLANCE = 0.5
 """Seconds between two looks at a log."""
 WIDTH, HEIGHT = 72, 16
 """Of a plot, in characters."""
+MARKERS = ("o", "x", "+")
+"""Of what is measured once an epoch: without colours the curves differ in nothing else."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,10 +55,14 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from tools.specialists.plan import NOUNS
+
     job = _jobs().job(args.job)
     plan = job.plan
     print(f"{job.id}: {job.state}, {job.stage}")
-    print(f"{plan.name}: a {plan.task} from {plan.data}, {plan.method} training of {plan.base}")
+    print(
+        f"{plan.name}: {NOUNS[plan.task]} from {plan.data}, {plan.method} training of {plan.base}"
+    )
     print(f"at most {plan.epochs} epochs, {plan.batch} rows at once, learning rate {plan.rate:g}")
     if job.state == "done":
         print(outcome(job))
@@ -82,11 +90,13 @@ def _plot(job: Job) -> None:
         plotext.plotsize(WIDTH, HEIGHT)
         plotext.title(title)
         plotext.xlabel("step")
+        markers = itertools.cycle(MARKERS)
         for key in sorted(some):
-            steps, values = drawn[key]
-            marker = "braille" if len(steps) > 1 else "dot"
-            plotext.plot(steps, values, label=key, marker=marker)
-        print(plotext.build())
+            if key == "loss":
+                plotext.plot(*drawn[key], label=key, marker="braille")
+            else:
+                plotext.scatter(*drawn[key], label=key, marker=next(markers))
+        print(plotext.uncolorize(plotext.build()))
 
 
 def _log(args: argparse.Namespace) -> int:
@@ -109,11 +119,14 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _stop(args: argparse.Namespace) -> int:
+    from tools.specialists.jobs import ALIVE
+
     job = _jobs().stop(args.job)
-    print(
-        f"{job.id} saves a checkpoint and stops, if it is not measuring already; go on with: "
-        f"tinsmith jobs continue {job.id}"
-    )
+    with waiting(f"{job.id} saves a checkpoint"):
+        while job.state in ALIVE:
+            time.sleep(GLANCE)
+            job = job.reread()
+    print(f"{job.id} is {job.state}: {job.stage}")
     return 0
 
 

@@ -148,7 +148,15 @@ def _kept_interrupt() -> Iterator[Callable[[], None]]:
 
 def _remove(args: argparse.Namespace) -> int:
     from agent import catalog
+    from agent.errors import TinsmithError
+    from agent.settings import home
+    from tools.specialists import bases
 
+    if needed := bases.needed_by(home(), args.name):
+        raise TinsmithError(
+            f"{', '.join(needed)} cannot do without {args.name}; remove that first: tinsmith "
+            "specialists rm, tinsmith jobs rm"
+        )
     print(f"removed {args.name}, {catalog.remove(args.name) / 1e9:.2f} GB freed")
     return 0
 

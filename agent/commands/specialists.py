@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from tools.specialists.registry import Registry
 
 
+PICTURE = re.compile(r"^!\[.*\]\(.*\)$", re.MULTILINE)
+"""A line of a model card that a terminal cannot show."""
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "specialists", help="list, show, compare, promote, rollback, evaluate, export, import, rm"
+        "specialists",
+        help="list, show, label, compare, promote, rollback, evaluate, export, import, rm",
     )
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
@@ -30,6 +36,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show = actions.add_parser("show", help="the model card: data, measures, limits")
     show.add_argument("name", help=named)
     show.set_defaults(run=_show)
+
+    label = actions.add_parser("label", help="classify, or find entities in, the rows of a file")
+    label.add_argument("name", help=named)
+    label.add_argument("file", type=Path)
+    label.add_argument("--text", metavar="COLUMN", default="", help="the column of texts")
+    label.add_argument("--out", type=Path, metavar="FILE", help="(default: FILE.NAME.csv)")
+    label.set_defaults(run=_label)
 
     compare = actions.add_parser("compare", help="two versions beside each other")
     compare.add_argument("first", help=named)
@@ -104,26 +117,45 @@ def _show(args: argparse.Namespace) -> int:
     registry.manifest(*reference)  # says what is wrong with it
     text = (folder / "README.md").read_text("utf-8")
     body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markdown import Markdown
+    from rich.console import Console
+    from rich.markdown import Markdown
 
-        Console().print(Markdown(body.strip()))
-    else:
-        print(body.strip())
+    Console().print(Markdown(PICTURE.sub("", body).strip()))
     print(f"\n{folder}")
+    return 0
+
+
+def _label(args: argparse.Namespace) -> int:
+    from agent.settings import home
+    from tools.specialists.labelling import label_file
+    from tools.specialists.use import Specialists
+
+    quiet()
+    with waiting(f"labelling {args.file.name}") as wait:
+        print(
+            label_file(
+                Specialists(home()),
+                args.name,
+                args.file,
+                args.text,
+                args.out,
+                lambda done, of: wait.say(f"{done * 10 // of * 10} %"),
+            )
+        )
     return 0
 
 
 def _compare(args: argparse.Namespace) -> int:
     from agent.errors import TinsmithError
+    from tools.specialists.plan import NOUNS
 
     registry = _registry()
     first = registry.manifest(*registry.find(args.first))
     second = registry.manifest(*registry.find(args.second))
     if first.task != second.task:
         raise UsageError(
-            f"{args.first} is a {first.task} and {args.second} a {second.task}: nothing compares"
+            f"{args.first} is {NOUNS[first.task]} and {args.second} {NOUNS[second.task]}: nothing "
+            "compares"
         )
     if args.on:
         for one in (first, second):

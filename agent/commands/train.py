@@ -23,7 +23,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "data",
         type=Path,
-        help="CSV, TSV, JSONL, Parquet, CoNLL, a folder of texts per label, a saved data set",
+        help="CSV, TSV, JSON, JSONL, Parquet, CoNLL, a folder of texts per label, or a data "
+        "set that was saved by `datasets`",
     )
     parser.add_argument("--name", default="", help="what to call it (default: as the file)")
     parser.add_argument(
@@ -73,6 +74,8 @@ def _train(args: argparse.Namespace) -> int:
 
         proposal = propose(home(), wishes)
     print(proposal.describe(), flush=True)
+    if not proposal.fits:
+        print("free some memory, or take a smaller --batch or --length", file=sys.stderr)
     if args.dry_run:
         return 0
     if not args.yes and not _agreed():

@@ -80,7 +80,9 @@ class LocalEngine:
                 if not calls:
                     draft.text, draft.ids = before
             if finish == "stop" and not calls:
-                rules = grammar.text(self._form, self._model.encode, bool(tools))
+                rules = grammar.text(
+                    self._form, self._model.encode, self._model.end_tokens, bool(tools)
+                )
                 content, finish = yield from self._text(draft, rules, sampling)
         except Stopped:
             finish = "interrupted"

@@ -88,7 +88,9 @@ class Repl:
         """Whether the user is asked for consent, into which no news may be printed."""
         self._unsaid: list[str] = []
         self._loading = self._load(settings)
-        self._trainings = Trainings(home(), self._news) if terminal else None
+        self._aside = ""
+        """The job for which the model was set aside."""
+        self._trainings = Trainings(home(), self._news, self._ended) if terminal else None
         if terminal:
             whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
             self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
@@ -166,6 +168,11 @@ class Repl:
 
     def _loaded(self) -> Agent:
         """The agent, waited for if need be. Raises what went wrong with loading."""
+        if self._aside:
+            raise UsageError(
+                f"the model is set aside until {self._aside} has ended ({self._training}); "
+                f"/model {app.called(self._settings)} brings it back now"
+            )
         loading = self._loading
         loading.start()  # should the prompt not have been drawn
         if not loading.is_loaded or not loading.is_idle:
@@ -224,7 +231,7 @@ class Repl:
         """What stands at the right of the prompt, and not in what is left behind."""
         if self._prompt and self._prompt.app.is_done:
             return ""
-        if self._loading.is_loaded:
+        if self._loading.is_loaded or self._aside:
             return self._training
         return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
 
@@ -247,6 +254,42 @@ class Repl:
                 events.close()
         if self._screen.ended == "interrupted":
             raise KeyboardInterrupt
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Where a training waits for memory, offer that of the model."""
+        if self._prompt is None:
+            return
+        from tools.specialists.jobs import Jobs
+
+        jobs = Jobs(home())
+        for job in jobs.all():
+            if not job.waits_for_memory:
+                continue
+            name = app.called(self._settings)
+            question = f"{job.id} is {job.stage}. Set {name} aside until it is done? [y/n] "
+            if self._agreed(question):
+                self._aside = job.id
+                self._loading.close()
+                self._loading = self._load(self._settings)
+                return
+            jobs.begin(job.id)
+            self._screen.dim(f"{job.id} begins all the same")
+
+    def _agreed(self, question: str) -> bool:
+        from prompt_toolkit import prompt as ask
+
+        with self._undisturbed():
+            self._typed += prompt.text_of(prompt.typed())
+            while (said := ask(question).strip().lower()) not in ("y", "yes", "n", "no"):
+                self._screen.dim("y or n")
+        return said in ("y", "yes")
+
+    def _ended(self, job: str) -> None:
+        """In another thread."""
+        if job == self._aside:
+            self._aside = ""
+            self._loading.start()
 
     def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
         if self._prompt is None:
@@ -348,7 +391,7 @@ class Repl:
             self._loaded()
             self._loading.close()
             self._before = self._settings if self._prompt is not None else None
-        self._settings = wanted
+        self._settings, self._aside = wanted, ""
         self._loading = self._load(wanted)
         self._loading.start()
 

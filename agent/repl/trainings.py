@@ -20,12 +20,16 @@ GLANCE = 1.0
 class Trainings:
     """Looks in a thread of its own, so that nobody waits for the disk."""
 
-    def __init__(self, home: Path, tell: Callable[[str], None]) -> None:
-        """`tell` hears, in that thread, what came of a training that has ended."""
+    def __init__(
+        self, home: Path, tell: Callable[[str], None], ended: Callable[[str], None]
+    ) -> None:
+        """`ended` hears, in that thread, the id of a job that has ended, then `tell` what came of
+        it."""
         self.state = ""
         """What runs and how far it is, in short; "" when nothing does."""
         self._home = home
         self._tell = tell
+        self._ended = ended
         self._alive: set[str] = set()
         self._told = ""
         """The last error that was told."""
@@ -52,12 +56,13 @@ class Trainings:
         for job in jobs:
             if job.id in self._alive and job not in alive:
                 self._alive.discard(job.id)
+                self._ended(job.id)
                 self._announce(job)
         self._alive = {job.id for job in alive}
         self.state = ", ".join(map(_briefly, alive))
 
     def _announce(self, job: Job) -> None:
-        from agent.commands.following import measures
+        from agent.commands.following import measures, next_step
         from tools.specialists.registry import Registry
 
         if job.state != "done":
@@ -67,11 +72,8 @@ class Trainings:
         registry = Registry(self._home)
         if version not in registry.versions(name):
             return
-        line = measures(registry.manifest(name, version))
-        if registry.promoted(name) == version:
-            self._tell(f"{line}. It is in use from now on.")
-        else:
-            self._tell(f"{line}. /promote {name}@{version} uses it from now on.")
+        one = registry.manifest(name, version)
+        self._tell(f"{measures(one)}. {next_step(registry, one, '/promote')}")
 
 
 def _briefly(job: Job) -> str:

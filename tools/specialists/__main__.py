@@ -52,6 +52,9 @@ def _run(folder: Path) -> int:
         os.nice(NICE)
     try:
         with the_device(Jobs(folder.parent.parent), job, "device"):
+            from tools.specialists.room import wait_for_room
+
+            wait_for_room(job)
             if job.plan.processes > 1 and not job.plan.ray:
                 code = subprocess.call(_launch(job))
                 if code and job.reread().state == "running":

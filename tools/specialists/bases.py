@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.errors import PlanError
+from tools.errors import PlanError, SpecialistError
 from tools.specialists import compute
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import Task
@@ -42,6 +43,21 @@ def of_version(registry: Registry, one: Manifest) -> Path:
     if one.came_from:
         return registry.folder(one.name, one.came_from)
     return folder_of(registry.home, one.base)
+
+
+def needed_by(home: Path, name: str) -> list[str]:
+    """Adapters, and trainings that are not over, that are of no use without this model."""
+    from tools.specialists.jobs import Jobs
+
+    registry, found = Registry(home), []
+    for one in registry.names():
+        for version in registry.versions(one):
+            with contextlib.suppress(SpecialistError):
+                manifest = registry.manifest(one, version)
+                if manifest.is_adapter and not manifest.came_from and manifest.base == name:
+                    found.append(f"{one}@{version}")
+    found += [job.id for job in Jobs(home).all() if job.state != "done" and job.plan.base == name]
+    return found
 
 
 def default(home: Path, task: Task) -> str:

@@ -57,6 +57,24 @@ def card(manifest: Manifest) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def summary(manifest: Manifest) -> str:
+    """What it is for, its measures and its limits, in a few lines."""
+    beside = ", ".join(
+        f"{name} {_number(scores[manifest.metric])}"
+        for name, scores in manifest.baselines.items()
+        if manifest.metric in scores
+    )
+    lines = [
+        f"{manifest.name}, version {manifest.version}. {_purpose(manifest)}",
+        f"{manifest.metric.replace('_', ' ')} {_number(manifest.score)} on {manifest.held_rows} "
+        f"held-out rows" + (f" ({beside})" if beside else ""),
+        *(f"mixed up: {true} taken for {said} {times} times"
+          for true, said, times in _mixed_up(manifest)[:3]),
+        *limits(manifest),
+    ]  # fmt: skip
+    return re.sub(r"\\(.)", r"\1", "\n".join(lines))
+
+
 def limits(manifest: Manifest) -> Iterator[str]:
     """What it must not be trusted with, one sentence each."""
     yield (

@@ -16,7 +16,7 @@ from pathlib import Path
 from tools.errors import DataError, PlanError
 from tools.specialists.columns import guess_columns, guess_task
 from tools.specialists.data import ROLES, SHOWN, Example, Problem, Table, by_kind, rows_read
-from tools.specialists.plan import Task
+from tools.specialists.plan import NOUNS, Task
 from tools.specialists.reading import read
 from tools.specialists.repeats import query
 from tools.specialists.rows import checked
@@ -75,9 +75,9 @@ def load(
     known = next((one for one in ROLES if one == task), None)
     if task and known is None:
         raise PlanError(f"no task named {task!r}; there are: {', '.join(ROLES)}")
-    kind: Task = known or ("classifier" if many else guess_task(table))
+    kind: Task = known or ("classifier" if many else guess_task(table, columns))
     if many and kind != "classifier":
-        raise PlanError(f"several labels for one text are for a classifier, not for a {kind}")
+        raise PlanError(f"several labels for one text are for a classifier, not for {NOUNS[kind]}")
     roles = guess_columns(table, kind, columns, many)
     rows, problems = checked(table, kind, roles, many)
     count = rows_read(table)

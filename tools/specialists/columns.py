@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.errors import PlanError
 from tools.specialists.data import ROLES, SAMPLE, Table
-from tools.specialists.plan import Task
+from tools.specialists.plan import NOUNS, Task
 
 NAMES: Mapping[str, Sequence[str]] = {
     role: names.split()
@@ -46,8 +46,22 @@ IDS = {"id", "ids", "idx", "index", "uid", "uuid", "guid", "key", "row", "line",
 KNOWN = {*IDS, *(name for names in (*NAMES.values(), *PAIRS) for name in names)}
 
 
-def guess_task(table: Table) -> Task:
-    """By the names of the columns, then by what is in them. Raises PlanError where none fits."""
+def guess_task(table: Table, given: Mapping[str, str]) -> Task:
+    """By the names of the columns, then by what is in them; it has the roles that are `given`.
+
+    Raises PlanError where none fits.
+    """
+    fitting = [task for task, roles in ROLES.items() if set(given) <= set(roles)]
+    try:
+        guessed = _by_columns(table)
+    except PlanError:
+        if not given or not fitting:
+            raise
+        return fitting[0]
+    return guessed if guessed in fitting or not fitting else fitting[0]
+
+
+def _by_columns(table: Table) -> Task:
     named = {role: _named(table.columns, NAMES[role]) for role in NAMES}
     if named["words"] and named["tags"]:
         return "tagger"
@@ -157,7 +171,7 @@ def _complete(
 def _check_given(table: Table, task: Task, given: Mapping[str, str]) -> None:
     for role, column in given.items():
         for what, value, there in (
-            (f"role for a column of a {task}", role, ROLES[task]),
+            (f"role for a column of {NOUNS[task]}", role, ROLES[task]),
             (f"column in {table.path.name}", column, table.columns),
         ):
             if value not in there:

@@ -30,6 +30,27 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def free() -> int:
+    """Bytes of memory that are free where the training will be."""
+    return _memory()[0]
+
+
+def total() -> int:
+    """Bytes of memory that are there, free or not."""
+    return _memory()[1]
+
+
+def _memory() -> tuple[int, int]:
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        there: tuple[int, int] = torch.cuda.mem_get_info()
+        return there
+    memory = psutil.virtual_memory()
+    return memory.available, memory.total
+
+
 def has_bf16(where: str) -> bool:
     """Whether bfloat16 is faster there, and not emulated."""
     import torch

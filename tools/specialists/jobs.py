@@ -8,6 +8,7 @@ A job is a folder of `jobs/` in the state folder:
     log.txt         what it and its libraries print
     checkpoints/    from which it goes on
     stop            there when it is to save a checkpoint and end
+    begin           there when it is not to wait for memory
 
 Whether it lives is asked of the operating system, so `kill -9` needs no cleaning up: such a job is
 "interrupted", and `go_on` continues from its last checkpoint. One job at a time has the device;
@@ -120,6 +121,14 @@ class Job:
     @property
     def is_to_stop(self) -> bool:
         return (self.folder / "stop").exists()
+
+    @property
+    def is_to_begin(self) -> bool:
+        return (self.folder / "begin").exists()
+
+    @property
+    def waits_for_memory(self) -> bool:
+        return self.state == "waiting" and self.stage.startswith("waiting for memory")
 
     def progress(self) -> Progress:
         now: dict[str, Any] = {}
@@ -296,14 +305,22 @@ class Jobs:
             (folder / "stop").touch()
         return job
 
+    def begin(self, id: str) -> None:
+        """Do not wait for memory."""
+        (self._folder(id) / "begin").touch()
+
     def go_on(self, id: str) -> Job:
-        """From the last checkpoint. Raises SpecialistError when it runs, or is done."""
+        """From the last checkpoint. Raises SpecialistError when it runs, is done or has no base."""
         folder = self._folder(id)
         with self._changing(folder):
             job = Job(folder)
+            if job.state in ALIVE and job.is_to_stop:
+                raise SpecialistError(f"{id} is still stopping; try again when it has stopped")
             if job.state in (*ALIVE, "done"):
                 raise SpecialistError(f"{id} is {job.state}; there is nothing to continue")
-            (folder / "stop").unlink(missing_ok=True)
+            refuse_without_base(job)
+            for wish in ("stop", "begin"):
+                (folder / wish).unlink(missing_ok=True)
             job._keep(state="waiting", stage="starting")
             return self._spawn(folder)
 
@@ -378,6 +395,15 @@ class Jobs:
             )
         remember_process(folder, process.pid)
         return Job(folder)
+
+
+def refuse_without_base(job: Job) -> None:
+    """Raises SpecialistError when what the job trains was removed."""
+    if not Path(job.plan.base_path, "config.json").is_file():
+        raise SpecialistError(
+            f"{job.plan.base}, the base of {job.id}, is not at {job.plan.base_path} any more; "
+            f"bring it back, then: tinsmith jobs continue {job.id}"
+        )
 
 
 def remember_process(folder: Path, pid: int) -> None:

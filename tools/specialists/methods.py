@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.errors import PlanError
 from tools.specialists import compute
-from tools.specialists.plan import Method, Plan, Task
+from tools.specialists.plan import NOUNS, Method, Plan, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,13 +47,13 @@ def refuse_mismatch(plan: Plan) -> None:
     if plan.task not in WORKS[plan.method]:
         working = [method for method, tasks in WORKS.items() if plan.task in tasks]
         raise PlanError(
-            f"method {plan.method!r} does not work with a {plan.task}; these do: "
+            f"method {plan.method!r} does not work with {NOUNS[plan.task]}; these do: "
             f"{', '.join(working)}"
         )
     if plan.method == "head" and plan.task in HEADLESS and not plan.layers:
         raise PlanError(
-            f"a {plan.task} has no head to train alone; say how many of the last layers to train, "
-            "with --layers 2"
+            f"{NOUNS[plan.task]} has no head to train alone; say how many of the last layers to "
+            "train, with --layers 2"
         )
     if plan.layers and plan.method != "head":
         raise PlanError(f"--layers goes with --method head, not with {plan.method}")

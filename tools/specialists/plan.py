@@ -13,6 +13,14 @@ from tools.errors import PlanError
 
 Task = Literal["classifier", "tagger", "masked", "embedder", "causal"]
 Method = Literal["full", "head", "lora", "qlora", "prefix", "prompt"]
+NOUNS: Mapping[Task, str] = {
+    "classifier": "a classifier",
+    "tagger": "an entity tagger",
+    "masked": "a masked language model",
+    "embedder": "a sentence embedder",
+    "causal": "a chat model",
+}
+"""For sentences to the user."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Plan:
     """Data-parallel ones, through `accelerate launch`."""
     ray: bool = False
     """The processes are those of a Ray cluster."""
+    memory: int = 0
+    """Bytes that have to be free before it begins. 0: it begins at once."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -61,15 +61,24 @@ def compared(fresh: Manifest, old: Manifest, insist: bool) -> str:
     if better is None and not insist:
         raise SpecialistError(
             f"{fresh.name}@{fresh.version} and the promoted version {old.version} were not "
-            "measured by the same metric on the same held-out rows; compare them with `tinsmith "
-            "specialists evaluate` on the same file, or insist"
+            "measured by the same metric on the same held-out rows; compare them with: tinsmith "
+            f"specialists compare {_both(fresh, old)} --on FILE; or use it all the same: "
+            f"{_insist(fresh)}"
         )
     if better and not insist:
         raise SpecialistError(
             f"{fresh.name}@{fresh.version} measures worse than what is promoted ({scores}, on the "
-            "same held-out rows); train it further, or insist"
+            f"same held-out rows); train it further, or use it all the same: {_insist(fresh)}"
         )
     return ", on other held-out rows" if better is None else f" ({scores})"
+
+
+def _both(fresh: Manifest, old: Manifest) -> str:
+    return f"{fresh.name}@{fresh.version} {old.name}@{old.version}"
+
+
+def _insist(fresh: Manifest) -> str:
+    return f"tinsmith specialists promote {fresh.name}@{fresh.version} --insist"
 
 
 def write(folder: Path, promotion: Promotion) -> None:

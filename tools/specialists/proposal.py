@@ -11,7 +11,7 @@ from typing import Any
 from tools.errors import PlanError, SpecialistError
 from tools.specialists import bases, checks, methods
 from tools.specialists.checks import Examples
-from tools.specialists.plan import Method, Plan, Task
+from tools.specialists.plan import NOUNS, Method, Plan, Task
 from tools.specialists.registry import Registry
 
 PROMOTED = "promoted"
@@ -57,28 +57,48 @@ class Proposal:
     """Of training, at most; about."""
     memory: int
     """Bytes, about."""
+    free: int
+    """Bytes, where the training will be."""
+    there: int
+    """Bytes, free or not."""
     beats: str
     """What it will be measured against."""
+
+    @property
+    def fits(self) -> bool:
+        return self.memory <= self.free
+
+    @property
+    def waits(self) -> bool:
+        """Whether there would be room if others, such as a chat model, made some."""
+        return self.free < self.memory <= self.there
 
     def describe(self) -> str:
         plan = self.plan
         method = {"full": "all weights", "head": "head only"}.get(plan.method, plan.method)
         if plan.layers:
-            method = f"the last {plan.layers} layers"
-        free = _free()
+            method = "the last layer" if plan.layers == 1 else f"the last {plan.layers} layers"
         start = f"version {plan.came_from} of {plan.name}" if plan.came_from else plan.base
         lines = [
-            f"{plan.name}: a {plan.task} from {plan.data}",
+            f"{plan.name}: {NOUNS[plan.task]} from {plan.data}",
             *self.examples.describe(),
+            *self._remarks(),
             f"base      {start}, {method}",
             f"training  at most {plan.epochs} epochs of {len(self.examples.train)} rows, "
             f"{plan.batch * plan.accumulate * plan.processes} at once, learning rate {plan.rate:g}",
             f"takes     up to {_minutes(self.minutes)}, {self.memory / 1e9:.1f} GB of memory of "
-            f"{free / 1e9:.1f} GB that are free"
-            + (": TOO LITTLE, take a smaller --batch" if self.memory > free else ""),
+            f"{self.free / 1e9:.1f} GB that are free{'' if self.fits else ': TOO LITTLE'}",
             f"measured  on {len(self.examples.held)} held-out rows against {self.beats}",
         ]
         return "\n".join(lines)
+
+    def _remarks(self) -> list[str]:
+        if self.plan.task == "masked":
+            return [
+                "no labels: it learns the language of the texts, and fills gaps in them; --label "
+                "COLUMN names a column of labels to be told apart"
+            ]
+        return []
 
 
 def propose(home: Path, wishes: Wishes) -> Proposal:
@@ -122,11 +142,13 @@ def propose(home: Path, wishes: Wishes) -> Proposal:
     if before is not None:
         other = registry.manifest(name, before)
         if (other.task, other.many) != (plan.task, plan.many):
-            what = f"{other.task}{' of several labels' if other.many else ''}"
-            raise PlanError(f"{name} is a {what} already; take another --name")
+            what = f"{NOUNS[other.task]}{' of several labels' if other.many else ''}"
+            raise PlanError(f"{name} is {what} already; take another --name")
         beats += f" and version {before}, which is promoted"
     minutes, memory = _cost(plan, examples, facts)
-    return Proposal(plan, examples, minutes, memory, beats)
+    from tools.specialists import compute
+
+    return Proposal(plan, examples, minutes, memory, compute.free(), compute.total(), beats)
 
 
 def _with_base(registry: Registry, home: Path, plan: Plan, wanted: str) -> Plan:
@@ -194,16 +216,6 @@ def _name(data: Path) -> str:
     """From the file's: "Product Reviews.csv" is "product-reviews"."""
     name = re.sub(r"[^a-z0-9]+", "-", data.stem.lower()).strip("-")[:40]
     return name or "specialist"
-
-
-def _free() -> int:
-    """Bytes, where the training will be."""
-    import psutil
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)
 
 
 def _minutes(minutes: float) -> str:

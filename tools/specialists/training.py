@@ -41,7 +41,7 @@ from tools.specialists import measured as measuring
 from tools.specialists.average import Average
 from tools.specialists.checks import Examples
 from tools.specialists.data import Example
-from tools.specialists.jobs import Job, Stopped, is_first
+from tools.specialists.jobs import Job, Stopped, is_first, refuse_without_base
 from tools.specialists.manifest import LOWER_IS_BETTER, Manifest
 from tools.specialists.measured import Measured
 from tools.specialists.plan import Plan
@@ -112,6 +112,7 @@ def _run(job: Job, registry: Registry) -> None:
             f"{plan.data} has changed since this training was agreed to; train anew with: tinsmith "
             f"train {plan.data} --name {plan.name}"
         )
+    refuse_without_base(job)
     job.say("loading the base")
     torch.manual_seed(plan.seed)
     work = recipe.prepare(plan, examples)

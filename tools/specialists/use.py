@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tools.errors import SpecialistError
 from tools.specialists import bases, checks
 from tools.specialists.manifest import Manifest
-from tools.specialists.plan import Plan, Task
+from tools.specialists.plan import NOUNS, Plan, Task
 from tools.specialists.registry import Registry
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Specialists:
         name, version = self.registry.find(reference)
         one = self.registry.manifest(name, version)
         if one.task != task:
-            raise SpecialistError(f"{name} is a {one.task}, and a {task} is needed")
+            raise SpecialistError(f"{name} is {NOUNS[one.task]}, and {NOUNS[task]} is needed")
         folder = self.registry.folder(name, version)
         key = (str(folder), one.created)  # a number can come again when versions were removed
         with self._lock:  # tools that only read run side by side

@@ -539,6 +539,25 @@ def test_held_out_rows_are_taken_out_of_training(write: Write) -> None:
     assert "train.csv:5: a text that is held out too" in said(found)
 
 
+def test_a_pair_that_is_held_out_is_not_trained_on_the_other_way_round(write: Write) -> None:
+    pairs = [(f"how is number {n} done", f"number {n} is done like this") for n in range(80)]
+    rows = as_csv([*pairs, *((b, a) for a, b in pairs)], ("question1", "question2"))
+    found = load(write("pairs.csv", rows))
+    held = {frozenset((one.text, one.second)) for one in found.held}
+    assert held
+    assert not held & {frozenset((one.text, one.second)) for one in found.train}
+    assert "held out too, taken out of training" in said(found)
+
+
+def test_a_given_column_says_what_is_to_be_learnt(write: Write) -> None:
+    rows = [(f"text of number {n} is this", f"another text {n % 2}") for n in range(60)]
+    file = write("some.csv", as_csv(rows, ("body", "reply")))
+    assert load(file, text="body", label="reply").task == "classifier"
+    assert load(file, prompt="body", answer="reply").task == "causal"
+    with pytest.raises(PlanError, match=r"no column in some\.csv named 'topic'"):
+        load(file, label="topic")
+
+
 def test_columns_of_a_held_out_file_with_other_names_go_by_position(write: Write) -> None:
     train = write("train.csv", as_csv(reviews(), ("review", "stars")))
     held = write("held.csv", as_csv([("one", "good"), ("two", "bad")], ("text", "label")))

@@ -177,6 +177,7 @@ def test_what_is_saved_is_what_was_trained(
     near = 0.15 if method == "qlora" else 1e-4  # of 4 bits in training, 32 in use
     assert torch.allclose(found, expected, atol=near)
     if methods.is_adapter(made):
+        assert str(base) not in (made / "adapter_config.json").read_text()
         whole = sum(file.stat().st_size for file in base.glob("*.safetensors"))
         rank = sum(file.stat().st_size for file in made.glob("*.safetensors"))
         assert rank < whole * (0.1 if method in ("prefix", "prompt") else 0.6)

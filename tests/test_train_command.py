@@ -115,6 +115,14 @@ def test_a_hopeless_file_is_told(tmp_path: Path, base: Path, content: bytes, tol
     refused(tinsmith("train", str(file), "--dry-run"), 2, "messages.csv", told)
 
 
+def test_a_chat_model_is_not_named_as_another(tmp_path: Path, state: Path) -> None:
+    small.llama(state / "models" / "little")
+    file = small.write(tmp_path / "talks.jsonl", small.rows("causal"))
+    for name in ("little", "smollm2-135m"):
+        words = ("train", str(file), "--base", "little", "--name", name, "--dry-run")
+        refused(tinsmith(*words), 2, f"{name} is the name of a model", "--name")
+
+
 def test_a_file_that_is_not_there_is_told(base: Path) -> None:
     refused(tinsmith("train", "nowhere.csv", "--dry-run"), 2, "nowhere.csv")
 

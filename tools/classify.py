@@ -111,11 +111,13 @@ class Classify:
 
     @tool(
         examples=[
-            "why is this a complaint: the parcel came broken?",
-            "why did it say positive?",
+            "why did topics say payment?",
+            "why did it say positive for that text?",
             "which words decided that?",
+            "why did topics say delivery for: my parcel has not come yet?",
         ],
         choices={"specialist": _classifiers},
+        subjects=_subjects,
         timeout=600,
     )
     def explain_class(self, specialist: str, text: str) -> str:
@@ -141,6 +143,7 @@ class Classify:
             "classify all reviews in reviews.csv",
             "sort every line of messages.csv by topic and save the result",
             "classify all of mails.csv into sorted.csv",
+            "give every row of mails.csv its topic",
         ],
         choices={"specialist": _classifiers, "path": _files},
         subjects=_files,

@@ -30,6 +30,10 @@ def _jobs(self: Train) -> Mapping[str, str]:
     return {job.id: job.state for job in self._jobs.all()[-MOST_JOBS:]}
 
 
+def _job_names(self: Train) -> Sequence[str]:
+    return list(_jobs(self))
+
+
 def _specialists(self: Train) -> Sequence[str]:
     return self._specialists.registry.names()
 
@@ -94,6 +98,7 @@ class Train:
     @tool(
         examples=["how far is the training?", "is the training done?"],
         choices={"job": _jobs},
+        subjects=_job_names,
     )
     def training_status(self, job: str) -> str:
         """Tell how far a training is, or what came of it.
@@ -104,7 +109,7 @@ class Train:
         return status(self._jobs.job(job))
 
     @tool(
-        examples=["how good is topics on test.csv?", "measure the classifier on new rows"],
+        examples=["how good is topics on test.csv?", "measure sentiment on reviews.csv"],
         choices={"specialist": _specialists, "path": _data},
         subjects=_data,
         timeout=3600,

@@ -91,7 +91,7 @@ def _plot(job: Job) -> None:
         plotext.title(title)
         plotext.xlabel("step")
         markers = itertools.cycle(MARKERS)
-        for key in sorted(some):
+        for key in sorted(some, reverse=True):  # points are drawn over the line of the loss
             if key == "loss":
                 plotext.plot(*drawn[key], label=key, marker="braille")
             else:

@@ -14,6 +14,7 @@ from tools.quiet import quiet
 from tools.specialists.plan import Method, Task
 
 if TYPE_CHECKING:
+    from tools.specialists.plan import Plan
     from tools.specialists.proposal import Wishes
 
 
@@ -73,6 +74,7 @@ def _train(args: argparse.Namespace) -> int:
         from tools.specialists.proposal import propose
 
         proposal = propose(home(), wishes)
+    _refuse_taken(proposal.plan)
     print(proposal.describe(), flush=True)
     if not proposal.fits:
         print("free some memory, or take a smaller --batch or --length", file=sys.stderr)
@@ -85,6 +87,14 @@ def _train(args: argparse.Namespace) -> int:
     job = Jobs(home()).start(proposal.plan)
     print(f"job       {job.id}", flush=True)
     return 0 if args.detach else follow(job)
+
+
+def _refuse_taken(plan: Plan) -> None:
+    """A chat model of ours is called by its name, which must not be another's."""
+    from agent import catalog
+
+    if plan.task == "causal" and (plan.name in catalog.entries() or catalog.is_here(plan.name)):
+        raise UsageError(f"{plan.name} is the name of a model to talk with; take another --name")
 
 
 def _wishes(args: argparse.Namespace) -> Wishes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,11 +87,20 @@ def facts(folder: Path) -> dict[str, int]:
             "weights": sum(_count(file) for file in folder.glob("*.safetensors")),
             "hidden": int(config.get("hidden_size") or config.get("dim") or 768),
             "layers": int(config.get("num_hidden_layers") or config.get("n_layers") or 12),
-            "reads": int(config.get("max_position_embeddings") or 512),
+            "reads": min(int(config.get("max_position_embeddings") or 512), _said(folder)),
             "words": int(config.get("vocab_size") or 30000),
         }
     except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise PlanError(f"{folder} is damaged: {error}; fetch the model again") from error
+
+
+def _said(folder: Path) -> int:
+    """Tokens at most, as the tokenizer knows: RoBERTa has two positions more than it reads."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    except FileNotFoundError:
+        config = {}
+    return int(config.get("model_max_length") or sys.maxsize)
 
 
 def _decoders(home: Path) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,8 @@
 
 table -> Examples   each row becomes an `Example`, or a problem with its line        (rows.py)
       -> once       the same text is kept once, or dropped if its rows contradict    (repeats.py)
-      -> two parts  training and held-out: no text (query, first question) stands in both
+      -> two parts  training and held-out: no text (query, first question) stands in both, no pair
+                    the other way round
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.errors import DataError, PlanError
@@ -18,7 +19,7 @@ from tools.specialists.columns import guess_columns, guess_task
 from tools.specialists.data import ROLES, SHOWN, Example, Problem, Table, by_kind, rows_read
 from tools.specialists.plan import NOUNS, Task
 from tools.specialists.reading import read
-from tools.specialists.repeats import query
+from tools.specialists.repeats import content, query
 from tools.specialists.rows import checked
 
 HELD_OUT = 0.15
@@ -86,12 +87,14 @@ def load(
         held: list[Example] = []
         for one in rows:
             (held if is_held(one) else train).append(one)
+        train, both = _apart(train, held)
     else:
         other = read(held_out)
         held, more = checked(other, kind, _same_columns(table, other, roles), many)
         train, both = _apart(rows, held)
-        problems += more + both
+        problems += more
         count += rows_read(other)
+    problems += both
     held, about = _known_labels(train, held)
     problems += about
     _demand(path, kind, train, held, problems)
@@ -144,9 +147,14 @@ def _apart(
     train: Iterable[Example], held: Iterable[Example]
 ) -> tuple[list[Example], list[Problem]]:
     places = {query(one): one.where for one in held}
+    turned = {
+        content(replace(one, text=one.second, second=one.text)): one.where
+        for one in held
+        if one.second
+    }
     kept, problems = [], []
     for one in train:
-        place = places.get(query(one))
+        place = places.get(query(one)) or turned.get(content(one))
         if place is None:
             kept.append(one)
         else:

@@ -164,7 +164,9 @@ def virtual_tokens(model: Any) -> int:
 def longest(model: Any, length: int) -> int:
     """Tokens of a text that the model reads: `length`, or what is left beside virtual ones."""
     virtual = virtual_tokens(model)
-    return min(length, int(model.config.max_position_embeddings) - virtual) if virtual else length
+    if not virtual:
+        return length
+    return min(length, int(model.config.max_position_embeddings) - 2 - virtual)  # 2: RoBERTa's
 
 
 def _freeze_all_but_the_end(model: nn.Module, layers: int) -> None:

@@ -192,6 +192,10 @@ def save(work: Work, folder: Path, base: Path) -> None:
     """The weights, or the adapter, and the tokenizer."""
     work.model.save_pretrained(folder)
     work.tokenizer.save_pretrained(folder)
+    if (config := folder / "adapter_config.json").exists():  # peft writes a path of this machine
+        facts = json.loads(config.read_text("utf-8"))
+        facts["base_model_name_or_path"] = base.name.replace("--", "/")
+        config.write_text(json.dumps(facts, indent=2), "utf-8")
 
 
 def of_tokens(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> torch.Tensor:

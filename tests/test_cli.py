@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pexpect
@@ -32,10 +33,12 @@ def tinsmith(
     )  # fmt: skip
 
 
-def terminal(*words: str, term: str = "xterm", cwd: Path | None = None) -> pexpect.spawn:
+def terminal(
+    *words: str, term: str = "xterm", cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> pexpect.spawn:
     return pexpect.spawn(
         sys.executable, ["-m", "agent", *words], cwd=cwd, timeout=60, encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL, "TERM": term},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL, "TERM": term, **(env or {})},
     )  # fmt: skip
 
 

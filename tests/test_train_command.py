@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import small
-from tests.test_cli import scripted, terminal, tinsmith
+from tests.test_cli import ROOT, scripted, terminal, tinsmith
 
 ROWS = [("message", "topic"), *((row["text"], row["label"]) for row in small.rows("classifier"))]
 
@@ -256,6 +256,42 @@ def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: P
     child.expect("topics-1 is done")
     child.send("/promote topic\r")
     child.expect("did you mean")
+    child.sendcontrol("d")
+    child.close()
+
+
+def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    write(work / "messages.csv", ROWS)
+    free = tmp_path / "free"
+    free.write_text("1000000")
+    told = {"path": "messages.csv", "name": "topics"}
+    options = scripted(
+        tmp_path, {"call": "train_specialist", "arguments": told}, {"say": "It has begun."}
+    )
+    disturbed = str(Path(__file__).parent / "disturbed")
+    env = {"PYTHONPATH": f"{disturbed}:{ROOT}", "TEST_FREE": str(free)}
+    child = terminal("chat", *options, cwd=work, env=env)
+    child.setwinsize(40, 160)
+    child.expect("> ")
+    child.send("learn to sort these by topic\r")
+    child.expect("TOO LITTLE", timeout=120)
+    child.expect("will wait for room")
+    child.expect("this .s.ession")
+    child.send("o\r")
+    child.expect("It has begun")
+    child.expect("topics-1 is waiting for memory: .* GB are needed", timeout=120)
+    child.expect("aside until it is done")
+    child.send("y\r")
+    child.expect(r"\[\?2004h")
+    child.send("are you there?\r")
+    child.expect("the model is set aside until topics-1 has ended")
+    scripted(tmp_path, {"say": "I am back."})
+    free.write_text("100000000000")
+    child.expect("topics@1: accuracy", timeout=240)
+    child.send("and now?\r")
+    child.expect("I am back")
     child.sendcontrol("d")
     child.close()
 

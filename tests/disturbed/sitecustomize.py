@@ -1,5 +1,7 @@
 """Disturbs a training from within, at the step of TEST_AT ("13 stop", "18 die optimizer.pt"), so
-that tests do not hang on the clock: stopped, killed, or with no room left for large files."""
+that tests do not hang on the clock: stopped, killed, or with no room left for large files.
+
+TEST_FREE is a file with the number of bytes of memory that are free."""
 
 from __future__ import annotations
 
@@ -72,3 +74,12 @@ def _die_at(folder: str, file: str) -> Any:
 
 if os.environ.get("TEST_AT"):
     sys.meta_path.insert(0, _Late())
+if os.environ.get("TEST_FREE"):
+    import psutil
+
+    there = psutil.virtual_memory
+
+    def less() -> Any:
+        return there()._replace(available=int(Path(os.environ["TEST_FREE"]).read_text()))
+
+    psutil.virtual_memory = less

@@ -291,7 +291,8 @@ class Jobs:
         """A new job in a process of its own."""
         folder = self._new(plan.name)
         made = datetime.now(UTC).isoformat(timespec="milliseconds")
-        first = {"plan": plan.as_json(), "state": "waiting", "created": made, "stage": "starting"}
+        stage = f"waiting for {memory_of(plan)}" if plan.memory else "starting"
+        first = {"plan": plan.as_json(), "state": "waiting", "created": made, "stage": stage}
         write_atomically(folder / "job.json", json.dumps(first, indent=1))
         return self._spawn(folder)
 
@@ -395,6 +396,10 @@ class Jobs:
             )
         remember_process(folder, process.pid)
         return Job(folder)
+
+
+def memory_of(plan: Plan) -> str:
+    return f"memory: {plan.memory / 1e9:.1f} GB are needed"
 
 
 def refuse_without_base(job: Job) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from tools.specialists import compute
-from tools.specialists.jobs import GLANCE, Job, Stopped
+from tools.specialists.jobs import GLANCE, Job, Stopped, memory_of
 
 
 def wait_for_room(job: Job, free: Callable[[], int] = compute.free) -> None:
@@ -14,12 +14,9 @@ def wait_for_room(job: Job, free: Callable[[], int] = compute.free) -> None:
 
     Raises Stopped.
     """
-    needed = job.plan.memory
-    said = False
-    while (now := free()) < needed and not job.is_to_begin:
+    while free() < job.plan.memory and not job.is_to_begin:
         if job.is_to_stop:
             raise Stopped
-        if not said:
-            job.waits(f"memory: {needed / 1e9:.1f} GB are needed, {now / 1e9:.1f} GB are free")
-            said = True
+        if not job.waits_for_memory:
+            job.waits(memory_of(job.plan))
         time.sleep(GLANCE)

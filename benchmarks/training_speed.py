@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", default=catalog.EMBEDDER)
     parser.add_argument("--rows", type=int, default=6920, help="to train on (default: all)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--only", choices=("training", "use"))
     parser.add_argument("--way", choices=WAYS, help="(used by itself)")
     args = parser.parse_args()
@@ -56,7 +56,8 @@ def training(args: argparse.Namespace) -> None:
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     rows: dict[str, int] = {}
     for turn in range(args.rounds):
-        for way in WAYS:  # in turn, so that a busy moment strikes all
+        # in turn, and each first as often, so that a busy moment strikes all
+        for way in WAYS if turn % 2 else reversed(WAYS):
             if way == "textbook" and turn:
                 continue  # it takes minutes, and is far away
             command = [sys.executable, "-m", "benchmarks.training_speed", "--way", way]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent.engines.token_model import TokenModel
     from agent.memory.sessions import Session
+    from tools.knowledge.library import Library
     from tools.loader import Toolbox
 
 Tell = Callable[[str], None]
@@ -184,16 +185,30 @@ def refuse_missing(paths: Sequence[Path]) -> None:
             raise UsageError(f"--tools {path}: there is no such file or folder")
 
 
+def library() -> Library:
+    """The documents of the state folder, or of the server that the settings name."""
+    from tools.knowledge.library import Library
+
+    now = settings_of({})
+    return Library(home(), now.store_url, now.embedder)
+
+
 def built_in() -> Iterable[BaseTool]:
     from tools.base import tools_of
     from tools.calculate import calculate
     from tools.classify import Classify
+    from tools.documents import Documents
     from tools.files import Files
     from tools.specialists.use import Specialists
     from tools.train import Train
 
     files, specialists = Files(Path.cwd()), Specialists(home())
-    boxes = (files, Classify(specialists, files), Train(specialists, files))
+    boxes = (
+        files,
+        Documents(library(), files),
+        Classify(specialists, files),
+        Train(specialists, files),
+    )
     return [calculate, *(one for box in boxes for one in tools_of(box))]
 
 

@@ -20,13 +20,14 @@ class Approval:
     """Why not, for the model."""
 
 
-Approver = Callable[[str, Mapping[str, Any], str], Approval]
-"""Given a tool's name, the arguments and a preview."""
+Approver = Callable[[str, Mapping[str, Any], str, bool], Approval]
+"""Given a tool's name, the arguments, a preview, and whether the turn has read what strangers
+wrote: what was allowed before is then asked again."""
 
 Answer = Literal["once", "session", "always", "no"]
 
 
-def deny(name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
+def deny(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
     """Nobody can be asked."""
     return Approval(False, "nobody is here to ask; it must be allowed beforehand")
 
@@ -34,8 +35,8 @@ def deny(name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
 def allow(names: Sequence[str]) -> Approver:
     """Allow the tools named beforehand, deny the rest."""
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
-        return Approval(True) if name in names else deny(name, arguments, preview)
+    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+        return Approval(True) if name in names else deny(name, arguments, preview, untrusted)
 
     return approve
 
@@ -59,9 +60,11 @@ class Remembered:
         self._tell = tell
         self._session: set[str] = set()
 
-    def __call__(self, name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
+    def __call__(
+        self, name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
+    ) -> Approval:
         wanted = pattern(name, arguments)
-        if name in self._session or wanted in self.always():
+        if not untrusted and (name in self._session or wanted in self.always()):
             return Approval(True)
         answer, reason = self._ask(name, arguments, preview)
         if answer == "no":

@@ -36,19 +36,23 @@ def run(
     approve: Approver,
     seconds: float,
     stopped: threading.Event,
+    untrusted: bool,
 ) -> Generator[Event, None, list[ToolMessage]]:
     """Answer every call, in order. Calls that only read run side by side, the others alone.
 
+    `untrusted`: the turn has read what strangers wrote, so whatever writes is asked about.
     `seconds`: the limit of a tool that has none of its own. A tool that outlives its limit is no
     longer waited for; Python cannot end a thread, so it may still finish its work.
     """
     from tools.base import effects_of
 
-    alone = any(effects_of(tools[call["name"]]) != {"reads"} for call in calls)
+    alone = any(effects_of(tools[call["name"]]) - {"untrusted"} != {"reads"} for call in calls)
     batches = [[call] for call in calls] if alone else [list(calls)]
     answers: list[ToolMessage] = []
     for batch in batches:
-        answers += yield from _side_by_side(batch, tools, session, approve, seconds, stopped)
+        answers += yield from _side_by_side(
+            batch, tools, session, approve, seconds, stopped, untrusted
+        )
     return answers
 
 
@@ -59,6 +63,7 @@ def _side_by_side(
     approve: Approver,
     seconds: float,
     stopped: threading.Event,
+    untrusted: bool,
 ) -> Generator[Event, None, list[ToolMessage]]:
     running: list[_Running | ToolMessage] = []
     for call in calls:
@@ -66,7 +71,7 @@ def _side_by_side(
         tool = tools[call["name"]]
         if stopped.is_set():
             running.append(_answer(call, "stopped by the user before it ran", ok=False))
-        elif refusal := _refusal(tool, call, approve):
+        elif refusal := _refusal(tool, call, approve, untrusted):
             running.append(refusal)
         else:
             session.call_started(_id(call))
@@ -87,11 +92,14 @@ def _side_by_side(
     return answers
 
 
-def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> ToolMessage | None:
+def _refusal(
+    tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
+) -> ToolMessage | None:
     """What the model is told when the call may not run; None when it may."""
-    from tools.base import ToolError, approval_of, preview
+    from tools.base import ToolError, approval_of, effects_of, preview
 
-    if approval_of(tool) == "never":
+    writes = effects_of(tool) - {"reads", "untrusted"}
+    if approval_of(tool) == "never" and not (untrusted and writes):
         return None
     try:
         shown = preview(tool, call["args"])
@@ -99,7 +107,7 @@ def _refusal(tool: BaseTool, call: ToolCall, approve: Approver) -> ToolMessage |
         return _mistake(call, error)
     except Exception as error:  # the tool's own code; the user can still decide
         shown = f"(no preview: {type(error).__name__}: {error})"
-    decision = approve(call["name"], call["args"], shown)
+    decision = approve(call["name"], call["args"], shown, untrusted)
     if decision.allowed:
         return None
     why = f": {decision.reason}" if decision.reason else ""

@@ -16,6 +16,7 @@ from agent.commands import (
     ask,
     chat,
     config,
+    docs,
     doctor,
     jobs,
     models,
@@ -25,10 +26,10 @@ from agent.commands import (
 )
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
-from tools.errors import SpecialistError
+from tools.errors import DocumentError, SpecialistError
 
 COMMANDS = (
-    *(chat, ask, train, jobs, specialists),
+    *(chat, ask, docs, train, jobs, specialists),
     *(models, tools_command, sessions, approvals, config, doctor),
 )
 INTERRUPTED = 130
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = 1
-    except (TinsmithError, SpecialistError) as error:
+    except (TinsmithError, SpecialistError, DocumentError) as error:
         print(f"tinsmith: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:

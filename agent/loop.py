@@ -258,13 +258,20 @@ class Agent:
             self._approve,
             self._limits.tool_seconds,
             self._stopped,
+            turn.untrusted,
         )
+        turn.untrusted |= any(self._is_untrusted(call["name"]) for call in tool_calls)
         for call, result in zip(tool_calls, results, strict=True):
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
             result.content = _shortened(str(result.text), self.engine.context)
             if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
         return results
+
+    def _is_untrusted(self, name: str) -> bool:
+        from tools.base import effects_of
+
+        return "untrusted" in effects_of(self.tools[name])
 
     def _close(self, turn: _Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""
@@ -303,6 +310,8 @@ class _Turn:
         self.mend = ""
         """The tool whose call was refused by the tool itself and is to be made once more."""
         self.repeats = 0
+        self.untrusted = False
+        """It has read what strangers wrote."""
         self._mended = False
         """Once a turn: a small model does not learn more from a second refusal."""
         self._seen: Counter[tuple[str, str, str]] = Counter()

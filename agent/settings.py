@@ -61,6 +61,10 @@ class Settings:
     max_steps: int = _setting(12, "replies in one turn")
     max_seconds: float = _setting(600.0, "of one turn")
     tool_timeout: float = _setting(60.0, "seconds for a tool that does not say")
+    embedder: str = _setting(
+        "all-minilm-l6-v2", "of documents: a model, or a specialist that is an embedder"
+    )
+    store_url: str = _setting("", "a Chroma server, such as http://127.0.0.1:8000; empty: none")
     offer_all: int = _setting(8, "up to so many tools are all offered; of more, the best")
 
 

@@ -28,12 +28,12 @@ class User:
 def is_asked(file: Path, arguments: Mapping[str, Any]) -> bool:
     """Whether a program that starts now asks the user for this."""
     user = User("no")
-    return not Remembered(file, user, user.heard.append)("write_file", arguments, "").allowed
+    return not Remembered(file, user, user.heard.append)("write_file", arguments, "", False).allowed
 
 
 def always(file: Path, arguments: Mapping[str, Any]) -> User:
     user = User("always")
-    assert Remembered(file, user, user.heard.append)("write_file", arguments, "").allowed
+    assert Remembered(file, user, user.heard.append)("write_file", arguments, "", False).allowed
     return user
 
 
@@ -99,8 +99,8 @@ def test_what_two_programs_allow_is_kept_of_both(file: Path) -> None:
     first, second = User("always"), User("always")
     one = Remembered(file, first, first.heard.append)
     other = Remembered(file, second, second.heard.append)
-    one("write_file", {"path": "a/x"}, "")
-    other("write_file", {"path": "b/x"}, "")
+    one("write_file", {"path": "a/x"}, "", False)
+    other("write_file", {"path": "b/x"}, "", False)
     (kept,) = json.loads(file.read_text()).values()
     assert kept == ["write_file(a/*)", "write_file(b/*)"]
 
@@ -111,13 +111,13 @@ def test_what_was_allowed_for_good_can_be_taken_back(file: Path) -> None:
     remembered = Remembered(file, user, lambda text: None)
     assert list(remembered.everywhere().values()) == [["write_file(notes/*)"]]
     remembered.take_back("write_file(notes/*)")
-    assert not remembered("write_file", {"path": "notes/a.md", "text": "x"}, "").allowed
+    assert not remembered("write_file", {"path": "notes/a.md", "text": "x"}, "", False).allowed
 
 
 def test_a_new_session_asks_again(file: Path) -> None:
     answers = iter([("session", ""), ("no", "")])
     remembered = Remembered(file, lambda *_: next(answers), lambda text: None)  # type: ignore[arg-type]
-    assert remembered("write_file", {"path": "a"}, "").allowed
-    assert remembered("write_file", {"path": "b"}, "").allowed
+    assert remembered("write_file", {"path": "a"}, "", False).allowed
+    assert remembered("write_file", {"path": "b"}, "", False).allowed
     remembered.forget_session()
-    assert not remembered("write_file", {"path": "b"}, "").allowed
+    assert not remembered("write_file", {"path": "b"}, "", False).allowed

@@ -37,7 +37,8 @@ FORMATS = {
 """Those of JSON schema that llguidance knows."""
 LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
 """Names of parameters that LangChain renames or fills in itself."""
-Effect = Literal["reads", "writes", "runs long"]
+Effect = Literal["reads", "writes", "runs long", "untrusted"]
+""""untrusted": the result is what strangers wrote."""
 Approval = Literal["never", "ask"]
 Choices = Sequence[str] | Mapping[str, str]
 """Live values of a parameter, or the values and what the model is told of each."""

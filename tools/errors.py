@@ -1,6 +1,7 @@
 """What goes wrong in a tool, for a reason that whoever called it can act on.
 
     ToolError                the model hears it
+    ├── DocumentError        exit code 1: a document, or the store of them
     └── SpecialistError      exit code 1 on the command line, shown as one sentence
         ├── PlanError        exit code 2: what was asked for cannot be done (column, method, base)
         ├── DataError        exit code 2: the file of examples cannot be used
@@ -14,6 +15,10 @@ from __future__ import annotations
 
 class ToolError(Exception):
     """The message says what is wrong, with the value, and the way out."""
+
+
+class DocumentError(ToolError):
+    exit_code = 1
 
 
 class SpecialistError(ToolError):

@@ -88,8 +88,10 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
         allowed = allow(approved)
         refused: dict[str, None] = {}
 
-        def approve(name: str, arguments: Mapping[str, Any], preview: str) -> Approval:
-            verdict = allowed(name, arguments, preview)
+        def approve(
+            name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
+        ) -> Approval:
+            verdict = allowed(name, arguments, preview, untrusted)
             if not verdict.allowed:
                 refused[name] = None
             return verdict

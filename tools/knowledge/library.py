@@ -1,0 +1,391 @@
+"""Documents added, searched, listed and removed. The parts are named in the package's docstring.
+
+A file counts as read when all its passages of one reading are there. So whatever dies in the middle
+of adding loses at most the files of one batch, and `add` again mends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tools.errors import DocumentError
+from tools.knowledge import formats
+from tools.knowledge.mirror import File, Mirror, Wanted
+from tools.knowledge.passages import Passage, passages
+from tools.knowledge.store import Collection, Store, Stored
+from tools.knowledge.vectors import Vectors
+from tools.knowledge.walk import files_of
+
+DEFAULT = "docs"
+"""The collection when none is named."""
+BATCH = 512
+"""Passages that are embedded and written together."""
+CANDIDATES = 50
+"""Of each way of searching, that are joined."""
+SMOOTH = 60
+"""Of reciprocal rank fusion (Cormack et al. 2009)."""
+FRESH = "--new"
+"""Behind the name of a collection that is being embedded anew."""
+Report = Callable[[int, int], None]
+"""Told how many passages are done, of how many that are known of."""
+
+
+@dataclass
+class Added:
+    """What became of the files of one `add`."""
+
+    files: int = 0
+    passages: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    """Files that are not there any more."""
+    skipped: list[str] = field(default_factory=list)
+    """Why, for each file that could not be read."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hit:
+    id: str
+    collection: str
+    file: str
+    """Absolute path."""
+    kind: str
+    first: int
+    last: int
+    heading: str
+    text: str
+    score: float
+
+
+class Library:
+    def __init__(self, home: Path, url: str, embedder: str) -> None:
+        self._home = home
+        self._url = url
+        self._store = Store(home, url)
+        self._vectors = Vectors(home, embedder)
+        self._opened: Mirror | None = None
+
+    def collections(self) -> list[Collection]:
+        self._recover()
+        return [one for one in self._store.collections() if not one.name.endswith(FRESH)]
+
+    def collection(self, name: str) -> Collection:
+        """The collection, with the mirror equal to it. Raises DocumentError when there is none."""
+        self._recover()
+        held = self._store.collection(name)
+        if held is None:
+            names = ", ".join(one.name for one in self.collections()) or "none yet"
+            raise DocumentError(
+                f"there is no collection {name!r}; there are: {names}; add documents with: "
+                "tinsmith docs add PATH"
+            )
+        if self._mirror.revision(name) != held.revision:
+            there, here = self._store.ids(name), self._mirror.ids(name)
+            new = self._store.get(name, sorted(there - here))
+            self._mirror.change(name, held.revision, new, here - there)
+        return held
+
+    def files(self, collection: str) -> list[File]:
+        self.collection(collection)
+        return self._mirror.files(collection)
+
+    def add(
+        self, paths: Sequence[Path], collection: str = DEFAULT, report: Report | None = None
+    ) -> Added:
+        """Read files and folders: what is new or has changed; what vanished is removed.
+
+        Raises DocumentError when a path is not there, or the store cannot be used.
+        """
+        began = time.monotonic()
+        for path in paths:
+            if not path.exists():
+                raise DocumentError(f"there is no {path}")
+        self._recover()
+        held = self._store.collection(collection)
+        if held is None:
+            with self._store.writing():
+                self._store.create(collection, self._vectors.name, self._vectors.dimension)
+        else:
+            self._refuse_other(held)
+        self.collection(collection)
+        known = {one.name: one for one in self._mirror.files(collection)}
+        done = Added()
+        wanted = list(self._files(paths, done))
+        batch: list[tuple[Path, str, list[Passage]]] = []
+        waiting, total = 0, 0
+        for path in wanted:
+            read = self._read(path, known.get(str(path)), done)
+            if read is None:
+                continue
+            batch.append((path, *read))
+            waiting += len(read[1])
+            if waiting >= BATCH:
+                total += self._write(collection, batch, report, total)
+                batch, waiting = [], 0
+        if batch:
+            self._write(collection, batch, report, total)
+        there = set(map(str, wanted))
+        gone = [
+            name
+            for name in known
+            if name not in there and any(_within(name, path) for path in paths)
+        ]
+        self._remove(collection, gone)
+        done.removed = len(gone)
+        done.seconds = time.monotonic() - began
+        return done
+
+    def search(
+        self,
+        question: str,
+        collection: str = DEFAULT,
+        count: int = 5,
+        file: str = "",
+        kind: str = "",
+        since: float = 0.0,
+    ) -> list[Hit]:
+        """The passages that fit best by words and by meaning. Raises DocumentError.
+
+        `file`: a part of the path; `kind`: see `formats`; `since`: seconds since 1970.
+        """
+        self._refuse_other(self.collection(collection))
+        vector = self._vectors.embed([question])[0]
+        return self.search_by(question, vector, collection, count, file, kind, since)
+
+    def search_by(
+        self,
+        question: str,
+        vector: Any,
+        collection: str,
+        count: int,
+        file: str = "",
+        kind: str = "",
+        since: float = 0.0,
+    ) -> list[Hit]:
+        """The same, with the question's vector at hand."""
+        self.collection(collection)
+        names = None
+        if file:
+            names = tuple(one.name for one in self._mirror.files(collection) if file in one.name)
+            if not names:
+                raise DocumentError(f"no file of {collection} has {file!r} in its path")
+        wanted = Wanted(names, kind, since)
+        close = self._store.nearest(collection, vector, CANDIDATES, wanted.where())
+        worded = self._mirror.best(collection, question, CANDIDATES, wanted)
+        scores: dict[str, float] = {}
+        for ranked in (close, worded):
+            for rank, id in enumerate(ranked, 1):
+                scores[id] = scores.get(id, 0.0) + 1 / (SMOOTH + rank)
+        best = sorted(scores, key=lambda id: -scores[id])
+        there = self._mirror.get(collection, best)
+        hits: dict[str, Hit] = {}
+        for id in best:
+            if id in there and len(hits) < count:
+                one = _hit(collection, there[id], scores[id])
+                hits.setdefault(" ".join(one.text.split()).casefold(), one)
+        return list(hits.values())
+
+    def show(self, collection: str, id: str) -> Hit:
+        """`id`: its beginning is enough. Raises DocumentError."""
+        self.collection(collection)
+        found = [one for one in self._mirror.ids(collection) if one.startswith(id)]
+        if len(found) != 1:
+            what = "several passages begin" if found else "no passage begins"
+            raise DocumentError(f"{what} with {id!r}; tinsmith docs search shows ids")
+        return _hit(collection, self._mirror.get(collection, found)[found[0]], 0.0)
+
+    def remove(self, collection: str, path: str) -> int:
+        """A file, or all under a folder; gives how many files. Raises DocumentError."""
+        self.collection(collection)
+        place = Path(path).absolute()
+        gone = [one.name for one in self._mirror.files(collection) if _within(one.name, place)]
+        if not gone:
+            raise DocumentError(f"{place} is not in {collection}; tinsmith docs lists its files")
+        self._remove(collection, gone)
+        return len(gone)
+
+    def drop(self, collection: str) -> None:
+        """All of it. Raises DocumentError."""
+        self.collection(collection)
+        with self._store.writing():
+            self._store.drop(collection)
+        self._mirror.forget(collection)
+
+    def reindex(self, collection: str, report: Report | None = None) -> int:
+        """Embed it anew with the embedder of now; gives the number of passages.
+
+        Until that is done, the old vectors stay.
+        """
+        self.collection(collection)
+        fresh = collection + FRESH
+        ids = sorted(self._mirror.ids(collection))
+        with self._store.writing():
+            if self._store.collection(fresh):
+                self._store.drop(fresh)
+            self._store.create(fresh, self._vectors.name, self._vectors.dimension)
+            for begin in range(0, len(ids), BATCH):
+                some = self._store.get(collection, ids[begin : begin + BATCH])
+                vectors = self._vectors.embed([_embedded(one) for one in some])
+                self._store.put(fresh, some, vectors)
+                if report:
+                    report(min(begin + BATCH, len(ids)), len(ids))
+            self._store.drop(collection)
+            self._store.rename(fresh, collection)
+        return len(ids)
+
+    def close(self) -> None:
+        self._store.close()
+
+    @property
+    def _mirror(self) -> Mirror:
+        if self._opened is None:
+            name = "words.db"
+            if self._url:
+                name = f"words-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}.db"
+            self._opened = Mirror(self._home / "store" / name)
+        return self._opened
+
+    def _recover(self) -> None:
+        """A program was killed between the last two steps of `reindex`."""
+        names = {one.name for one in self._store.collections()}
+        for name in names:
+            if name.endswith(FRESH) and name.removesuffix(FRESH) not in names:
+                self._store.rename(name, name.removesuffix(FRESH))
+
+    def _refuse_other(self, held: Collection) -> None:
+        if held.embedder != self._vectors.name:
+            raise DocumentError(
+                f"{held.name} was embedded with {held.embedder}, and the embedder now is "
+                f"{self._vectors.name}; embed it anew with: tinsmith docs reindex {held.name}"
+            )
+
+    def _files(self, paths: Iterable[Path], done: Added) -> Iterator[Path]:
+        seen: set[Path] = set()
+        for path in paths:
+            place = path.absolute()
+            for one in files_of(place, done.skipped) if place.is_dir() else [place]:
+                if one not in seen:
+                    seen.add(one)
+                    yield one
+
+    def _read(
+        self, path: Path, known: File | None, done: Added
+    ) -> tuple[str, list[Passage]] | None:
+        """The hash and the passages of a file; None when it is unchanged, or cannot be read."""
+        try:
+            before = _sha256(path)
+            if known and known.whole and known.sha256 == before:
+                done.unchanged += 1
+                return None
+            found = list(passages(formats.blocks(path)))
+            if _sha256(path) != before:
+                raise DocumentError(f"{path.name} changed while it was read; add it again")
+        except DocumentError as error:
+            done.skipped.append(str(error))
+            return None
+        done.files += 1
+        done.passages += len(found)
+        return before, found
+
+    def _write(
+        self,
+        collection: str,
+        batch: Sequence[tuple[Path, str, list[Passage]]],
+        report: Report | None,
+        before: int,
+    ) -> int:
+        """Gives the number of passages."""
+        stored = [one for path, digest, found in batch for one in _stored(path, digest, found)]
+        vectors = self._vectors.embed(
+            [_embedded(one) for one in stored],
+            lambda done, of: report(before + done, before + of) if report else None,
+        )
+        with self._store.writing():
+            self.collection(collection)
+            new = {one.id for one in stored}
+            old = {id for path, _, _ in batch for id in self._mirror.ids(collection, str(path))}
+            self._change(collection, stored, vectors, sorted(old - new))
+        return len(stored)
+
+    def _remove(self, collection: str, files: Sequence[str]) -> None:
+        if not files:
+            return
+        import numpy as np
+
+        with self._store.writing():
+            self.collection(collection)
+            gone = [id for name in files for id in self._mirror.ids(collection, name)]
+            self._change(collection, [], np.zeros((0, 1), np.float32), gone)
+
+    def _change(
+        self, collection: str, new: Sequence[Stored], vectors: Any, gone: Sequence[str]
+    ) -> None:
+        before, after = self._store.put(collection, new, vectors, gone)
+        if before != self._mirror.revision(collection):
+            after = ""  # somebody else wrote into the server meanwhile: read all of it again
+        self._mirror.change(collection, after, new, gone)
+
+
+def _stored(path: Path, digest: str, found: Sequence[Passage]) -> Iterator[Stored]:
+    modified = path.stat().st_mtime
+    for at, one in enumerate(found):
+        yield Stored(
+            _id(path, digest, at),
+            one.text,
+            {
+                "file": str(path),
+                "sha256": digest,
+                "kind": formats.kind_of(path),
+                "modified": modified,
+                "first": one.first,
+                "last": one.last,
+                "heading": one.heading,
+                "of": len(found),
+            },
+        )
+
+
+def _id(path: Path, digest: str, at: int) -> str:
+    """What it names never changes, so two stores are equal when their ids are."""
+    return hashlib.sha256(f"{path}\0{digest}\0{at}".encode("utf-8", "surrogateescape")).hexdigest()[
+        :32
+    ]
+
+
+def _embedded(one: Stored) -> str:
+    heading = str(one.facts["heading"])
+    return Passage(one.text, 0, 0, heading).embedded
+
+
+def _hit(collection: str, one: Stored, score: float) -> Hit:
+    facts = one.facts
+    return Hit(
+        one.id,
+        collection,
+        str(facts["file"]),
+        str(facts["kind"]),
+        int(facts["first"]),
+        int(facts["last"]),
+        str(facts["heading"]),
+        one.text,
+        score,
+    )
+
+
+def _within(name: str, place: Path) -> bool:
+    return Path(name) == place.absolute() or place.absolute() in Path(name).parents
+
+
+def _sha256(path: Path) -> str:
+    try:
+        if path.stat().st_size > formats.LARGEST:
+            return ""  # it is refused with its size in a moment
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}") from error

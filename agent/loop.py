@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent import calls
+from agent import calls, citations
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
@@ -141,6 +141,15 @@ class Agent:
                 message: AIMessage = end.value
                 return message.tool_calls[0]["name"] if message.tool_calls else None
 
+    def passages(self) -> list[citations.Source]:
+        """Of documents, that this conversation has been given."""
+        return [
+            source
+            for message in self.session.messages
+            if message.type == "tool" and self._is_untrusted(message.name or "")
+            for source in citations.sources(str(message.text))
+        ]
+
     def specs(self) -> list[ToolSpec]:
         """The tools as they are now, live choices filled in. One that fails is left out."""
         from tools.base import spec
@@ -180,6 +189,8 @@ class Agent:
                 turn.reason = turn.ended_by(message, self._stopped.is_set())
                 if last and turn.reason == "answered" and (turn.called or message.tool_calls):
                     turn.reason = "steps"
+                for source in citations.unfounded(turn.answer, self.passages()):
+                    yield Notice(f"the answer cites {source}; no passage that was found is there")
                 return
             for result in (yield from self._run(turn, message.tool_calls)):
                 self.session.append(result)
@@ -271,7 +282,7 @@ class Agent:
     def _is_untrusted(self, name: str) -> bool:
         from tools.base import effects_of
 
-        return "untrusted" in effects_of(self.tools[name])
+        return name in self.tools and "untrusted" in effects_of(self.tools[name])
 
     def _close(self, turn: _Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""

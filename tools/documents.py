@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.base import ToolError, progress, tool
+from tools.errors import DocumentError
 from tools.files import Files
 from tools.knowledge.library import DEFAULT, Added, Hit, Library
 
@@ -114,6 +115,23 @@ def cited(hit: Hit) -> str:
     """Such as "[docs/setup.md:12-18] Install > Linux"."""
     lines = str(hit.first) if hit.first == hit.last else f"{hit.first}-{hit.last}"
     return f"[{shown(hit.file)}:{lines}] {hit.heading}".rstrip()
+
+
+def lines_of(file: str, first: int, last: int) -> str:
+    """These lines of a file, with their numbers; of a PDF the pages, of a Word file the paragraphs.
+
+    Raises DocumentError.
+    """
+    from tools.knowledge import formats
+
+    place = Path(file).absolute()
+    if not place.is_file():
+        raise DocumentError(f"there is no {file}")
+    if formats.kind_of(place) in ("pdf", "word"):
+        found = [one.text for one in formats.blocks(place) if first <= one.first <= last]
+        return "\n\n".join(found)
+    lines = formats.text_of(place).split("\n")
+    return "\n".join(f"{n:5}  {line}" for n, line in enumerate(lines[first - 1 : last], first))
 
 
 def shown(file: str) -> str:

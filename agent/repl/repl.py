@@ -24,7 +24,7 @@ from agent.repl.loading import Loading, Say
 from agent.repl.screen import Screen
 from agent.repl.trainings import Trainings
 from agent.settings import Settings, home
-from tools.errors import SpecialistError
+from tools.errors import DocumentError, SpecialistError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -395,6 +395,20 @@ class Repl:
         self._loading = self._load(wanted)
         self._loading.start()
 
+    def sources(self, rest: str) -> None:
+        """the passages that were found; /sources FILE:LINE shows what stands there"""
+        from agent.citations import sources
+        from tools.documents import lines_of
+
+        if rest:
+            wanted = sources(f"[{rest}]")
+            if not wanted:
+                raise UsageError(f"/sources {rest}: it is FILE:LINE, such as README.md:12")
+            self._screen.plain(lines_of(wanted[0].file, wanted[0].first, wanted[0].last))
+            return
+        for source in dict.fromkeys(self._loaded().passages()):
+            self._screen.plain(str(source))
+
     def jobs(self, rest: str) -> None:
         """list the trainings"""
         from tools.specialists.jobs import Jobs
@@ -436,6 +450,7 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
     "help": Repl.help,
     "tools": Repl.tools,
     "model": Repl.model,
+    "sources": Repl.sources,
     "jobs": Repl.jobs,
     "promote": Repl.promote,
     "new": Repl.new,
@@ -445,7 +460,7 @@ COMMANDS: dict[str, Callable[[Repl, str], None]] = {
 
 def _told(error: BaseException) -> str:
     """One line for the user; a bug says where it is."""
-    if isinstance(error, TinsmithError | SpecialistError):
+    if isinstance(error, TinsmithError | SpecialistError | DocumentError):
         return str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     return (

@@ -44,9 +44,9 @@ def run(
     `seconds`: the limit of a tool that has none of its own. A tool that outlives its limit is no
     longer waited for; Python cannot end a thread, so it may still finish its work.
     """
-    from tools.base import effects_of
+    from tools.base import READING, effects_of
 
-    alone = any(effects_of(tools[call["name"]]) - {"untrusted"} != {"reads"} for call in calls)
+    alone = any(effects_of(tools[call["name"]]) - READING for call in calls)
     batches = [[call] for call in calls] if alone else [list(calls)]
     answers: list[ToolMessage] = []
     for batch in batches:
@@ -96,9 +96,9 @@ def _refusal(
     tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
 ) -> ToolMessage | None:
     """What the model is told when the call may not run; None when it may."""
-    from tools.base import ToolError, approval_of, effects_of, preview
+    from tools.base import READING, ToolError, approval_of, effects_of, preview
 
-    writes = effects_of(tool) - {"reads", "untrusted"}
+    writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
         return None
     try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent import calls, citations
+from agent import calls, citations, deeds
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
@@ -189,8 +189,7 @@ class Agent:
                 turn.reason = turn.ended_by(message, self._stopped.is_set())
                 if last and turn.reason == "answered" and (turn.called or message.tool_calls):
                     turn.reason = "steps"
-                for source in citations.unfounded(turn.answer, self.passages()):
-                    yield Notice(f"the answer cites {source}; no passage that was found is there")
+                yield from self._doubts(turn)
                 return
             for result in (yield from self._run(turn, message.tool_calls)):
                 self.session.append(result)
@@ -262,6 +261,8 @@ class Agent:
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
     ) -> Generator[Event, None, list[ToolMessage]]:
+        from tools.base import READING, effects_of
+
         results = yield from calls.run(
             tool_calls,
             self.tools,
@@ -272,12 +273,23 @@ class Agent:
             turn.untrusted,
         )
         turn.untrusted |= any(self._is_untrusted(call["name"]) for call in tool_calls)
+        turn.wrote |= any(
+            result.status == "success" and effects_of(self.tools[call["name"]]) - READING
+            for call, result in zip(tool_calls, results, strict=True)
+        )
         for call, result in zip(tool_calls, results, strict=True):
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
             result.content = _shortened(str(result.text), self.engine.context)
             if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
         return results
+
+    def _doubts(self, turn: _Turn) -> Generator[Notice, None, None]:
+        """What in the answer rests on nothing."""
+        for source in citations.unfounded(turn.answer, self.passages()):
+            yield Notice(f"the answer cites {source}; no passage that was found is there")
+        if (verb := deeds.claimed(turn.answer)) and not turn.wrote:
+            yield Notice(f"nothing was {verb} in this turn: no tool has changed anything")
 
     def _is_untrusted(self, name: str) -> bool:
         from tools.base import effects_of
@@ -321,6 +333,8 @@ class _Turn:
         self.mend = ""
         """The tool whose call was refused by the tool itself and is to be made once more."""
         self.repeats = 0
+        self.wrote = False
+        """A tool that changes something has done so."""
         self.untrusted = False
         """It has read what strangers wrote."""
         self._mended = False

@@ -134,6 +134,21 @@ def test_a_citation_of_nothing_is_told() -> None:
     assert told == ["the answer cites other.md:3; no passage that was found is there"]
 
 
+def test_a_claim_without_a_deed_is_told() -> None:
+    for lines, told in (
+        (
+            (say("I have saved it."),),
+            ["nothing was saved in this turn: no tool has"],
+        ),
+        ((call("add", a=1, b=1), say("I have saved it.")), ["nothing was saved"]),
+        ((call("jot", text="a"), say("I have saved it.")), []),
+        ((call("erase", name="x"), say("It has been deleted.")), ["nothing was deleted"]),
+    ):
+        agent, _ = agent_of(*lines)
+        notices = [event.text for event in turn(agent) if isinstance(event, Notice)]
+        assert [text[: len(want)] for text, want in zip(notices, told, strict=True)] == told
+
+
 def test_calls_that_only_read_run_side_by_side() -> None:
     agent, _ = agent_of(calls(call("slow", seconds=0.1), call("add", a=1, b=1)), say("ok"))
     assert [one.ok for one in finished(turn(agent))] == [True, True]

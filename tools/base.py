@@ -39,6 +39,8 @@ LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
 """Names of parameters that LangChain renames or fills in itself."""
 Effect = Literal["reads", "writes", "runs long", "untrusted"]
 """"untrusted": the result is what strangers wrote."""
+READING: frozenset[Effect] = frozenset(("reads", "untrusted"))
+"""Those of tools that change nothing."""
 Approval = Literal["never", "ask"]
 Choices = Sequence[str] | Mapping[str, str]
 """Live values of a parameter, or the values and what the model is told of each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -9,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.errors import SessionError, UnknownName
-from agent.memory.sessions import Session, sessions
+from agent.memory.sessions import Session, read, remove, search, sessions
+from tests.test_cli import tinsmith
 
 ROOT = Path(__file__).parent.parent
 HOLD = """
@@ -106,3 +108,70 @@ def test_a_missing_table_is_a_clear_error(database: Path, table: str) -> None:
     changed(database, f"DROP TABLE {table}")
     with pytest.raises(SessionError, match="no such table"):
         Session.open(database, id)
+
+
+def talk(database: Path, *words: str) -> int:
+    session = Session.create(database)
+    for text in words:
+        session.append(HumanMessage(text))
+    session.close()
+    return session.id
+
+
+def test_messages_are_found_by_their_words(database: Path) -> None:
+    first = talk(database, "where are my green shoes?", "and the hat?")
+    talk(database, "a green apple")
+    assert [(one.session, one.text) for one in search(database, "GREEN shoes")] == [
+        (first, "where are my green shoes?")
+    ]
+    assert len(search(database, "green")) == 2
+    assert search(database, 'green" OR hat') == []  # words, not the language of the index
+    assert search(database, "?!") == []
+
+
+def test_a_removed_session_is_found_no_more(database: Path) -> None:
+    first, second = talk(database, "my green shoes"), talk(database, "my green hat")
+    assert remove(database, second) == 1
+    assert [one.session for one in search(database, "green")] == [first]
+    third = talk(database, "something blue")  # with the numbers that are free again
+    assert search(database, "hat") == []
+    assert [one.session for one in search(database, "blue")] == [third]
+    with pytest.raises(UnknownName, match="session"):
+        remove(database, 99)
+
+
+def test_an_open_session_is_not_removed_but_can_be_read(database: Path) -> None:
+    session = Session.create(database)
+    session.append(HumanMessage("stay"))
+    with pytest.raises(SessionError, match="open in another program"):
+        remove(database, session.id)
+    assert [str(message.text) for message in read(database, session.id)] == ["stay"]
+    session.close()
+
+
+def test_sessions_are_searched_shown_exported_and_removed_by_the_command(
+    state: Path, tmp_path: Path
+) -> None:
+    session = Session.create(state / "sessions.db")
+    call = {"name": "calculate", "args": {"expression": "6 * 7"}, "id": "a"}
+    session.append(HumanMessage("what is six times seven?"))
+    session.append(AIMessage("", tool_calls=[call]))
+    session.append(ToolMessage("42", tool_call_id="a", name="calculate"))
+    session.append(AIMessage("It is 42\x1b[31m."))
+    session.close()
+    id = str(session.id)
+    assert "what is six times seven?" in tinsmith("sessions", "search", "seven").stdout
+    assert tinsmith("sessions", "search", "eight").returncode == 1
+    shown = tinsmith("sessions", "show", id).stdout
+    assert "**You**\n\nwhat is six times seven?" in shown
+    assert '> calls `calculate` with `{"expression": "6 * 7"}`' in shown
+    assert "> 42" in shown
+    assert "\x1b" not in shown
+    for name in ("talk.md", "talk.json"):
+        done = tinsmith("sessions", "export", id, str(tmp_path / name))
+        assert done.stdout.startswith("4 messages"), done.stderr
+        assert tinsmith("sessions", "export", id, str(tmp_path / name)).returncode == 2
+    assert json.loads((tmp_path / "talk.json").read_text())[2]["data"]["content"] == "42"
+    assert tinsmith("sessions", "rm", id).returncode == 0
+    done = tinsmith("sessions", "show", id)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)

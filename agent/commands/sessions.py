@@ -1,22 +1,132 @@
-"""`tinsmith sessions`: the conversations so far."""
+"""`tinsmith sessions`: the conversations so far: listed, searched, shown, exported, deleted."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+AROUND = 60
+"""Characters on each side of a word that was found."""
+SAID = {"human": "You", "ai": "Tinsmith"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("sessions", help="list the conversations so far")
+    parser = commands.add_parser("sessions", help="conversations: list, search, show, export, rm")
     parser.set_defaults(run=_list)
+    actions = parser.add_subparsers(metavar="ACTION")
+
+    search = actions.add_parser("search", help="messages with all of these words")
+    search.add_argument("words", nargs="+", metavar="WORD")
+    search.set_defaults(run=_search)
+
+    show = actions.add_parser("show", help="what was said")
+    show.set_defaults(run=_show)
+
+    export = actions.add_parser("export", help="into a file: Markdown, or JSON by its ending")
+    export.set_defaults(run=_export)
+
+    remove = actions.add_parser("rm", help="delete for good")
+    remove.set_defaults(run=_remove)
+    for one in (show, export, remove):
+        one.add_argument("session", type=int, help="as `tinsmith sessions` lists it")
+    export.add_argument("file", type=Path)
 
 
 def _list(args: argparse.Namespace) -> int:
     from agent.memory.sessions import sessions
     from agent.repl.screen import one_line
-    from agent.settings import home
 
-    for one in sessions(home() / "sessions.db"):
+    for one in sessions(_file()):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
         print(f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}")
     return 0
+
+
+def _search(args: argparse.Namespace) -> int:
+    from agent.memory.sessions import search
+    from agent.repl.screen import one_line
+
+    text = " ".join(args.words)
+    found = search(_file(), text)
+    for one in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.written))
+        print(f"{one.session:5}  {when}  {one.type:6} {one_line(_around(one.text, text))}")
+    if not found:
+        print(f"nothing was said with {text!r}", file=sys.stderr)
+    return 0 if found else 1
+
+
+def _show(args: argparse.Namespace) -> int:
+    from agent.memory.sessions import read
+    from agent.repl.screen import clean
+
+    print(clean(_markdown(read(_file(), args.session))), end="")
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from langchain_core.messages import messages_to_dict
+
+    from agent.memory.sessions import read
+    from tools.storage import write_atomically
+
+    if args.file.exists():
+        raise UsageError(f"{args.file} is there already; remove it, or name another file")
+    messages = read(_file(), args.session)
+    if args.file.suffix == ".json":
+        text = json.dumps(messages_to_dict(messages), indent=1) + "\n"
+    else:
+        text = _markdown(messages).encode("utf-8", "replace").decode()
+    write_atomically(args.file, text)
+    print(f"{len(messages)} messages of session {args.session} are in {args.file}")
+    return 0
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from agent.memory.sessions import remove
+
+    count = remove(_file(), args.session)
+    print(f"removed session {args.session}, {count} messages")
+    return 0
+
+
+def _markdown(messages: Sequence[BaseMessage]) -> str:
+    """What people and the model said, the calls and their results."""
+    from langchain_core.messages import AIMessage
+
+    parts = []
+    for message in messages:
+        text = str(message.text).strip()
+        if message.type == "tool":
+            parts.append(f"> `{message.name}` gave:\n>\n" + re.sub("^", "> ", text, flags=re.M))
+        elif message.type in SAID and text:
+            parts.append(f"**{SAID[message.type]}**\n\n{text}")
+        for call in message.tool_calls if isinstance(message, AIMessage) else ():
+            arguments = json.dumps(call["args"], ensure_ascii=False)
+            parts.append(f"> calls `{call['name']}` with `{arguments}`")
+    return "\n\n".join(parts) + "\n"
+
+
+def _around(text: str, words: str) -> str:
+    """The part of `text` in which the first of `words` stands."""
+    first = next(iter(re.findall(r"\w+", words)), "")
+    at = max(0, text.casefold().find(first.casefold()))
+    begin, end = max(0, at - AROUND), at + AROUND
+    return ("…" if begin else "") + text[begin:end] + ("…" if end < len(text) else "")
+
+
+def _file() -> Path:
+    from agent.settings import home
+
+    return home() / "sessions.db"

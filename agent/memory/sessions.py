@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import SessionError, UnknownName
 from agent.events import Usage
@@ -57,6 +58,18 @@ class About:
     messages: int
     updated: float
     """Seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message with the words that were looked for."""
+
+    session: int
+    type: str
+    """human, ai, tool or system."""
+    written: float
+    """Seconds since the epoch."""
+    text: str
 
 
 class Session:
@@ -190,6 +203,79 @@ def sessions(path: Path) -> list[About]:
             About(id, json.loads(first)["data"]["content"][:60] if first else "", count, updated)
             for id, count, updated, first in rows
         ]
+
+
+def search(path: Path, text: str, count: int = 20) -> list[Found]:
+    """Messages with all of these words, the best first (BM25). Raises SessionError."""
+    asked = " ".join(f'"{word}"' for word in re.findall(r"\w+", text))
+    if not asked:
+        return []
+    database = _connect(path)
+    with contextlib.closing(database), _explained(path):
+        rows = database.execute(
+            "SELECT session, type, written, message FROM words JOIN messages ON id = words.rowid"
+            " WHERE words MATCH ? ORDER BY rank LIMIT ?",
+            (asked, count),
+        ).fetchall()
+    return [
+        Found(session, type, written, said)
+        for (session, type, written, _), said in zip(rows, _texts(rows), strict=True)
+    ]
+
+
+def read(path: Path, id: int) -> list[BaseMessage]:
+    """What was said, also while another program has it open. Raises UnknownName, SessionError."""
+    database = _connect(path)
+    with contextlib.closing(database), _explained(path):
+        rows = _rows(database, id)
+    from langchain_core.messages import messages_from_dict
+
+    with _understood(f"session {id}"):
+        return messages_from_dict([json.loads(row[1]) for row in rows])
+
+
+def remove(path: Path, id: int) -> int:
+    """Delete a session for good; gives how many messages. Raises UnknownName, SessionError."""
+    database = _connect(path)
+    lock = _held(path, id)
+    try:
+        with _explained(path), database:
+            rows = _rows(database, id)
+            # the words are kept without their text, and leave only when they are given again
+            gone = zip((row[0] for row in rows), _texts(rows), strict=True)
+            database.executemany(
+                "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", gone
+            )
+            for table in ("calls", "messages"):
+                database.execute(f"DELETE FROM {table} WHERE session = ?", (id,))
+            database.execute("DELETE FROM sessions WHERE id = ?", (id,))
+    finally:
+        database.close()
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(lock.lock_file)
+            lock.release()
+    return len(rows)
+
+
+def _rows(database: sqlite3.Connection, id: int) -> list[tuple[int, str]]:
+    """Number and text of each message as it is kept. Raises UnknownName."""
+    rows = database.execute(
+        "SELECT id, message FROM messages WHERE session = ? ORDER BY id", (id,)
+    ).fetchall()
+    if not rows:
+        last = database.execute("SELECT DISTINCT session FROM messages ORDER BY id DESC LIMIT 10")
+        raise UnknownName("session", str(id), [str(row[0]) for row in last])
+    return rows
+
+
+def _texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """Of messages, the last column of each row, as they stand in the index of words."""
+    from langchain_core.messages import messages_from_dict
+
+    with _understood("a message"):
+        found = messages_from_dict([json.loads(row[-1]) for row in rows])
+        return [str(message.text).encode("utf-8", "replace").decode() for message in found]
 
 
 def _held(path: Path | str, id: int) -> FileLock | None:

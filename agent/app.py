@@ -148,6 +148,11 @@ def called(settings: Settings) -> str:
     return Path(settings.model).name if settings.model else default_model()
 
 
+def is_local(settings: Settings) -> bool:
+    """Whether the model is in the memory of this machine."""
+    return settings.engine != "openai" and not (settings.engine == "auto" and settings.url)
+
+
 def default_model() -> str:
     """The model to talk with when none is named: the best that is here, else the recommended."""
     best = catalog.recommend(machine.free_memory(), machine.free_on_gpus())

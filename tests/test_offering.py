@@ -11,7 +11,6 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from safetensors.torch import load_file
 
-from agent import app
 from agent.approval import deny
 from agent.embedder import SentenceEmbedder
 from agent.engines.base import Choice
@@ -22,9 +21,11 @@ from agent.memory.sessions import Session
 from agent.offering import OFFERED, Offering, _names_one
 from agent.prompts import render
 from tools.base import ToolSpec, spec, tool, tools_of
+from tools.calculate import calculate
 from tools.files import Files
 
-SPECS = [one for one in map(spec, app.built_in()) if one is not None]
+SPECS = [one for one in map(spec, (calculate, *tools_of(Files(Path.cwd())))) if one is not None]
+"""Whatever specialists the state folder holds."""
 
 
 @pytest.fixture(scope="module")

@@ -339,17 +339,21 @@ def test_a_job_waits_for_memory_until_it_is_told_to_begin(
     jobs: Jobs, plan: Callable[..., Plan]
 ) -> None:
     job = jobs.start(plan(memory=1 << 60, epochs=1))
-    until(lambda: job.reread().waits_for_memory, job)
+    assert ended(jobs.start(plan(epochs=1))).state == "done"  # another need not wait behind it
+    assert job.reread().waits_for_memory
     assert "1152921504.6 GB are needed" in job.reread().stage
+    assert "reading the examples" not in (job.folder / "log.txt").read_text()
     jobs.begin(job.id)
     assert ended(job).state == "done"
+    with pytest.raises(SpecialistError, match="does not wait for memory"):
+        jobs.begin(job.id)
 
 
 def test_a_job_that_waits_for_memory_hears_a_stop(jobs: Jobs, plan: Callable[..., Plan]) -> None:
     job = jobs.start(plan(memory=1 << 60))
     until(lambda: job.reread().waits_for_memory, job)
     jobs.stop(job.id)
-    assert ended(job).state == "stopped"
+    assert ended(job).stage == "before it began"
 
 
 def test_a_job_begins_when_there_is_room(jobs: Jobs, plan: Callable[..., Plan]) -> None:

@@ -15,13 +15,15 @@ from langchain_core.tools import BaseTool
 from tests import small
 from tools.base import ToolError, hear, invoke, preview, spec, tools_of
 from tools.classify import Classify, verdict
+from tools.errors import SpecialistError
 from tools.files import Files
+from tools.specialists import bases
 from tools.specialists.classifier import Classifier, explain
 from tools.specialists.compute import Report, silent
 from tools.specialists.jobs import ALIVE, Job, Jobs
 from tools.specialists.labelling import label_file
 from tools.specialists.proposal import Wishes, propose
-from tools.specialists.use import Specialists
+from tools.specialists.use import Specialists, unseen
 from tools.train import Train
 
 LIMIT = 240.0
@@ -140,6 +142,7 @@ class _Knows(Classifier):
 
     def __init__(self) -> None:
         self.labels = ("delivery", "stock")
+        self.reads = 256
 
     def confidences(
         self, texts: Sequence[str], temperature: float = 1.0, report: Report = silent
@@ -191,7 +194,8 @@ def test_the_classified_rows_go_where_the_user_wants_them(
     box: dict[str, BaseTool], trained: str, folder: Path
 ) -> None:
     given = {"specialist": trained, "path": "messages.csv", "save_as": "sorted.csv"}
-    assert preview(box["classify_file"], given) == "messages.csv is read; sorted.csv is written"
+    shown = preview(box["classify_file"], given)
+    assert shown == "400 texts of messages.csv, column 'message'; sorted.csv is written"
     assert "saved in sorted.csv" in invoke(box["classify_file"], given)
     assert "sorted.csv is REPLACED" in preview(box["classify_file"], given)
     (folder / "sorted.csv").unlink()
@@ -206,6 +210,8 @@ def test_classified_rows_replace_nothing_else(
 ) -> None:
     before = sorted(folder.iterdir()), (folder / "messages.csv").read_bytes()
     given = {"specialist": trained, "path": "messages.csv", "save_as": save_as}
+    with pytest.raises(ToolError, match=why):
+        preview(box["classify_file"], given)
     with pytest.raises(ToolError, match=why):
         invoke(box["classify_file"], given)
     assert (sorted(folder.iterdir()), (folder / "messages.csv").read_bytes()) == before
@@ -261,6 +267,31 @@ def test_a_specialist_is_measured_on_a_file(box: dict[str, BaseTool], trained: s
     said = invoke(box["evaluate_specialist"], {"specialist": trained, "path": "messages.csv"})
     assert said.startswith("topics version 1 on ")
     assert float(said.rpartition(" ")[2]) > 0.9
+
+
+def test_nothing_is_measured_on_rows_that_were_trained_on(home: Path, folder: Path) -> None:
+    file = folder / "messages.csv"
+    one = Specialists(home).registry.manifest("topics")
+    kept = unseen(one, file).held
+    assert len(kept) == one.held_rows
+    beside = {"trained_on_sha256": one.data_sha256}  # as with a held-out file of its own
+    other = replace(one, data_sha256="0" * 64, settings={**one.settings, **beside})
+    with pytest.raises(SpecialistError, match=r"was trained on every row of messages\.csv"):
+        unseen(other, file)
+
+
+def test_a_model_is_needed_under_each_of_its_names(tmp_path: Path) -> None:
+    base = small.bert(tmp_path / "models" / "org--small")
+    file = small.write(tmp_path / "topics.jsonl", small.rows("classifier"))
+    plan = propose(tmp_path, Wishes(file, base=str(base), method="lora")).plan
+    jobs = Jobs(tmp_path)
+    job = jobs.start(replace(plan, memory=1 << 60))
+    try:
+        assert bases.needed_by(tmp_path, "org/small") == [job.id]
+        assert bases.needed_by(tmp_path, "org--small") == [job.id]
+        assert bases.needed_by(tmp_path, "other") == []
+    finally:
+        jobs.stop(job.id)
 
 
 def test_the_state_of_a_training_can_be_asked(box: dict[str, BaseTool], trained: str) -> None:

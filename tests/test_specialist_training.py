@@ -427,7 +427,7 @@ def test_accumulated_batches_are_as_one(plan: Callable[..., Plan], train: Any) -
 def test_skewed_labels_are_weighed() -> None:
     def examples(**rows: int) -> checks.Examples:
         train = [Example("", text="x", labels=(a,)) for a, n in rows.items() for _ in range(n)]
-        return checks.Examples("classifier", train, [], tuple(sorted(rows)), [], {}, 0, "")
+        return checks.Examples("classifier", train, [], tuple(sorted(rows)), [], {}, 0, "", "")
 
     assert classifier._weights(examples(a=10, b=20)) is None
     weights = classifier._weights(examples(a=100, b=4))

@@ -92,6 +92,7 @@ def test_nothing_begins_when_nobody_can_agree(tmp_path: Path, base: Path) -> Non
         (["--task", "embedder", "--method", "prefix"], "prefix"),
         (["--held-out", "nowhere.csv"], "nowhere.csv"),
         (["--method", "magic"], "magic"),
+        (["--processes", "100000"], "this machine has room for"),
     ],
 )  # fmt: skip
 def test_a_wrong_wish_is_told(tmp_path: Path, base: Path, words: list[str], told: str) -> None:
@@ -168,6 +169,9 @@ def test_versions_are_promoted_rolled_back_and_removed(home: Path) -> None:
     refused(tinsmith("specialists", "rm", "topics@1"), 1, "promote")
     assert "removed topics@2" in tinsmith("specialists", "rm", "topics@2").stdout
     refused(tinsmith("specialists", "promote", "topics@2"), 2, "topics")
+    refused(tinsmith("specialists", "rm", "topics"), 2, "topics@1 is in use", "--yes")
+    assert "removed topics" in tinsmith("specialists", "rm", "topics", "--yes").stdout
+    assert "none yet" in tinsmith("specialists").stderr
 
 
 def test_a_specialist_goes_to_another_machine(home: Path, tmp_path: Path) -> None:
@@ -209,9 +213,19 @@ def test_the_rows_of_a_file_are_labelled(home: Path, tmp_path: Path) -> None:
     words = ("specialists", "label", "topics", str(rows), "--text", "message", "--out", str(out))
     assert tinsmith(*words).returncode == 0
     assert out.read_text() == (tmp_path / "rows.topics.csv").read_text()
-    refused(tinsmith(*words[:5], "masage"), 2, "message")
+    refused(tinsmith(*words), 2, "said.csv is there already")
+    refused(tinsmith("specialists", "evaluate", "topics", str(rows)), 2, "specialists label topics")
+    assert out.stat().st_mode & 0o777 == rows.stat().st_mode & 0o777
+    out.unlink()
+    refused(tinsmith(*words[:5], "masage", "--out", str(out)), 2, "message")
     refused(tinsmith(*words[:7], str(tmp_path / "said.txt")), 2, "said.csv")
     refused(tinsmith(*words[:7], "/proc/said.csv"), 1, "/proc/said.csv cannot be written")
+    refused(tinsmith(*words[:7], str(tmp_path / "no" / "said.csv")), 2, "there is no folder")
+    refused(tinsmith(*words[:3], "."), 2, "is a folder")
+    rows = tmp_path / "odd.jsonl"
+    rows.write_text('{"message": "half \\ud800 one"}\n{"message": 0}\n{"message": ["a"]}\n')
+    done = tinsmith(*words[:3], str(rows), "--text", "message")
+    assert done.stdout.startswith("3 rows are labelled"), done.stderr
 
 
 def test_a_base_that_is_needed_stays(home: Path) -> None:
@@ -282,18 +296,26 @@ def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base
     child.send("o\r")
     child.expect("It has begun")
     child.expect("topics-1 is waiting for memory: .* GB are needed", timeout=120)
-    child.expect("aside until it is done")
-    child.send("y\r")
-    child.expect(r"\[\?2004h")
-    child.send("are you there?\r")
-    child.expect("the model is set aside until topics-1 has ended")
-    scripted(tmp_path, {"say": "I am back."})
-    free.write_text("100000000000")
-    child.expect("topics@1: accuracy", timeout=240)
-    child.send("and now?\r")
-    child.expect("I am back")
-    child.sendcontrol("d")
-    child.close()
+    try:
+        child.expect(".a.side until it is done")
+        child.send("maybe\r")
+        child.expect("one of: aside, begin, wait")
+        child.send("a\r")
+        child.expect(r"\[\?2004h")
+        child.send("are you there?\r")
+        child.expect("the model is set aside until topics-1 has ended")
+        child.send("/new\r")
+        child.expect("a new one; back to the last with")
+        scripted(tmp_path, {"say": "I am back."})
+        free.write_text("100000000000")
+        child.expect("topics@1: accuracy", timeout=240)
+        child.send("and now?\r")
+        child.expect("I am back")
+        child.sendcontrol("d")
+        child.close()
+    finally:
+        tinsmith("jobs", "begin", "topics-1")
+        tinsmith("jobs", "stop", "topics-1")
 
 
 def test_a_training_does_not_go_on_with_other_examples(home: Path) -> None:

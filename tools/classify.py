@@ -7,7 +7,13 @@ from pathlib import Path
 
 from tools.base import ToolError, progress, tool
 from tools.files import Files
-from tools.specialists.labelling import UNKNOWN, default_target, label_file, labels_of
+from tools.specialists.labelling import (
+    UNKNOWN,
+    default_target,
+    label_file,
+    labels_of,
+    prepare,
+)
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import Task
 from tools.specialists.use import Specialists
@@ -70,7 +76,11 @@ def _subjects(self: Classify) -> Sequence[str]:
 
 def _shown(self: Classify, specialist: str, path: str, column: str = "", save_as: str = "") -> str:
     target = self._target(specialist, path, save_as)
-    return f"{path} is read; {target.name} is " + ("REPLACED" if target.exists() else "written")
+    place = self._files.inside(path)
+    wanted = prepare(self._specialists, specialist, place, column, target, replace=True)
+    return f"{len(wanted.texts):,} texts of {path}, column {wanted.column!r}; {target.name} is " + (
+        "REPLACED" if target.exists() else "written"
+    )
 
 
 class Classify:
@@ -134,7 +144,8 @@ class Classify:
         sure = classifier.confidences([text], manifest.temperature)[0]
         falls = sorted(explain(classifier, text, manifest.temperature), key=lambda one: -one[1])
         named = ", ".join(f"{word} ({fall:+.0%})" for word, fall in falls[:DECIDING])
-        return f"{verdict(manifest, sure)}; decided by: {named}"
+        best = f" for {manifest.labels[int(sure.argmax())]}" if manifest.many else ""
+        return f"{verdict(manifest, sure)}; decided{best} by: {named}"
 
     @tool(
         effects={"reads", "writes"},
@@ -161,7 +172,13 @@ class Classify:
         """
         target = self._target(specialist, path, save_as)
         said = label_file(
-            self._specialists, specialist, self._files.inside(path), column, target, _report
+            self._specialists,
+            specialist,
+            self._files.inside(path),
+            column,
+            target,
+            replace=True,  # the user has seen which file
+            report=_report,
         )
         return f"{said}. Nothing is left to be written."
 
@@ -186,6 +203,7 @@ class Classify:
             specialist: the tagger
             texts: the texts
         """
+        _refuse_empty(texts)
         tagger, _ = self._specialists.tagger(specialist)
         lines = []
         for text, found in zip(texts, tagger.entities(texts, _report), strict=True):
@@ -194,7 +212,8 @@ class Classify:
                 f"{one.end})"
                 for one in found
             )
-            lines.append(named or "no entity" if len(texts) == 1 else f"{_short(text)}: {named}")
+            named = named or "no entity"
+            lines.append(named if len(texts) == 1 else f"{_short(text)}: {named}")
         return "\n".join(lines)
 
     @tool(
@@ -226,7 +245,7 @@ def verdict(manifest: Manifest, sure: Sequence[float]) -> str:
 
 def _refuse_empty(texts: Sequence[str]) -> None:
     if not texts or not all(text.strip() for text in texts):
-        raise ToolError("there is an empty text; give the text whose class is asked for")
+        raise ToolError("there is an empty text; give the text that is meant")
 
 
 def _short(text: str) -> str:

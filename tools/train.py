@@ -130,6 +130,7 @@ class Train:
     @tool(
         examples=[
             "how good is topics?",
+            "how good is it?",
             "can I trust the classifier?",
             "what can the specialist tell apart?",
             "where is sentiment often wrong?",

@@ -63,11 +63,23 @@ def next_step(registry: Registry, one: Manifest, promote: str) -> str:
     before = registry.promoted(one.name)
     if before == one.version:
         return "It is in use from now on."
-    worse = False
-    with contextlib.suppress(SpecialistError):  # one that is damaged should be replaced
-        worse = before is not None and bool(registry.manifest(one.name, before).better_than(one))
-    if worse:
-        return f"It measures worse than version {before}, which stays in use."
+    if before is not None:
+        with contextlib.suppress(SpecialistError):  # one that is damaged should be replaced
+            old = registry.manifest(one.name, before)
+            worse = old.better_than(one)
+            if worse is False and one.better_than(old) is False:
+                return (
+                    f"It measures the same as version {before}, which stays in use; {promote} "
+                    f"{one.name}@{one.version} uses it all the same."
+                )
+            if worse:
+                return f"It measures worse than version {before}, which stays in use."
+            if worse is None:
+                return (
+                    f"It was not measured on the rows of version {before}, which stays in use; "
+                    f"tinsmith specialists compare {one.name}@{before} {one.name}@{one.version} "
+                    "--on FILE compares them."
+                )
     return f"{promote} {one.name}@{one.version} uses it from now on."
 
 

@@ -25,7 +25,7 @@ MARKERS = ("o", "x", "+")
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "jobs", help="trainings: list, show, log, watch, stop, continue, rm"
+        "jobs", help="trainings: list, show, log, watch, begin, stop, continue, rm"
     )
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
@@ -33,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("show", _show, "the plan, how far it is, its learning curves"),
         ("log", _log, "what it printed"),
         ("watch", _watch, "a bar until it ends"),
+        ("begin", _begin, "do not wait for memory"),
         ("stop", _stop, "save a checkpoint, then end"),
         ("continue", _continue, "go on from the last checkpoint"),
         ("rm", _remove, "delete a job; what came of it stays"),
@@ -47,6 +48,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _list(args: argparse.Namespace) -> int:
     jobs = _jobs()
+    if not jobs.all() and not jobs.broken():
+        print("none yet; begin one with: tinsmith train FILE", file=sys.stderr)
     for job in jobs.all():
         print(f"{job.id:24}{job.state:13}{_how_far(job)}")
     for why in jobs.broken():
@@ -116,6 +119,11 @@ def _log(args: argparse.Namespace) -> int:
 
 def _watch(args: argparse.Namespace) -> int:
     return follow(_jobs().job(args.job))
+
+
+def _begin(args: argparse.Namespace) -> int:
+    print(f"{_jobs().begin(args.job).id} begins, though there may be too little memory")
+    return 0
 
 
 def _stop(args: argparse.Namespace) -> int:

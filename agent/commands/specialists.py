@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import re
 import sys
@@ -82,6 +83,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     remove = actions.add_parser("rm", help="delete a specialist, or one version of it")
     remove.add_argument("name", help="NAME, or NAME@VERSION")
+    remove.add_argument("--yes", action="store_true", help="also one that is in use")
     remove.set_defaults(run=_remove)
 
 
@@ -89,6 +91,8 @@ def _list(args: argparse.Namespace) -> int:
     from tools.errors import SpecialistError
 
     registry = _registry()
+    if not registry.names():
+        print("none yet; train one with: tinsmith train FILE", file=sys.stderr)
     for name in registry.names():
         try:
             promoted = registry.promoted(name)
@@ -139,7 +143,7 @@ def _label(args: argparse.Namespace) -> int:
                 args.file,
                 args.text,
                 args.out,
-                lambda done, of: wait.say(f"{done * 10 // of * 10} %"),
+                report=lambda done, of: wait.say(f"{done * 10 // of * 10} %"),
             )
         )
     return 0
@@ -171,7 +175,9 @@ def _compare(args: argparse.Namespace) -> int:
         )
     equal = not better and not second.better_than(first)
     ahead = first if better else second
-    print("they measure the same" if equal else f"{ahead.name}@{ahead.version} measures better")
+    scores = " and ".join(f"{score:.3f}" for score in first.scores_beside(second) or ())
+    said = "they measure the same" if equal else f"{ahead.name}@{ahead.version} measures better"
+    print(f"{said}: {scores} on the same rows")
     return 0
 
 
@@ -204,17 +210,15 @@ def _rival(args: argparse.Namespace) -> str:
     """The chat model on some rows of the file, and the specialist on the same."""
     from agent import app, rival
     from agent.settings import home
-    from tools.specialists import checks
-    from tools.specialists.use import Specialists
+    from tools.specialists.use import Specialists, unseen
 
     registry = _registry()
     one = registry.manifest(*registry.find(args.name))
     if one.task != "classifier" or one.many:
         raise UsageError("a chat model can be asked the same only of a classifier of one label")
-    columns = one.settings.get("columns", {})
     if args.rows < 1:
         raise UsageError(f"--rows {args.rows}: it is at least 1")
-    every = checks.load_all(args.file, one.task, columns, one.many).held
+    every = unseen(one, args.file).held
     rows = random.Random(0).sample(every, min(args.rows, len(every)))  # a file may be sorted
     settings = app.settings_of({"model": args.with_model})
     with waiting(f"loading {args.with_model}") as wait:
@@ -273,9 +277,26 @@ def _import(args: argparse.Namespace) -> int:
 def _remove(args: argparse.Namespace) -> int:
     registry = _registry()
     name, at, _ = args.name.partition("@")
+    if not at and not args.yes:
+        _ask_to_remove(registry, name)
     size = registry.remove(name, registry.find(args.name)[1] if at else None)
     print(f"removed {args.name}, {size / 1e6:.1f} MB freed")
     return 0
+
+
+def _ask_to_remove(registry: Registry, name: str) -> None:
+    """Raises UsageError where the user does not want it."""
+    from tools.errors import SpecialistError
+
+    with contextlib.suppress(SpecialistError):  # what is damaged may go
+        promoted = registry.promoted(name)
+        if promoted is None:
+            return
+        what = f"{name}@{promoted} is in use, and all {len(registry.versions(name))} versions go"
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what}; --yes removes it all the same")
+        if input(f"{what}. Remove? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UsageError(f"{name} is kept")
 
 
 def _registry() -> Registry:

@@ -30,15 +30,17 @@ class Loading:
         self._done = done
         self._doing = "starting"
         self._started = False
+        self._starting = threading.Lock()
         self._began = time.monotonic()
         self._agent: Agent | None = None
         self._loaded = threading.Event()
         self._idle = threading.Event()
 
     def start(self) -> None:
-        if self._started:
-            return
-        self._started = True
+        with self._starting:
+            if self._started:
+                return
+            self._started = True
         self._began = time.monotonic()
         threading.Thread(target=self._work, name="loading", daemon=True).start()
 

@@ -245,6 +245,7 @@ class Repl:
         except KeyboardInterrupt:
             self._typed = text
             raise
+        before = self._jobs()
         events = agent.send(text.encode("utf-8", "replace").decode())
         with prompt.interrupts(agent.stop), prompt.quiet_keys(), self._screen.turn():
             try:
@@ -254,36 +255,56 @@ class Repl:
                 events.close()
         if self._screen.ended == "interrupted":
             raise KeyboardInterrupt
-        self._make_room()
+        if self._prompt is not None and app.is_local(self._settings):
+            self._make_room(before)
 
-    def _make_room(self) -> None:
-        """Where a training waits for memory, offer that of the model."""
-        if self._prompt is None:
-            return
+    def _jobs(self) -> set[str]:
+        from tools.specialists.jobs import Jobs
+
+        return {job.id for job in Jobs(home()).all()} if (home() / "jobs").is_dir() else set()
+
+    def _make_room(self, before: set[str]) -> None:
+        """Where a training that was begun in this turn waits for memory, offer that of the model.
+
+        `before`: the jobs that were there before the turn.
+        """
         from tools.specialists.jobs import Jobs
 
         jobs = Jobs(home())
         for job in jobs.all():
-            if not job.waits_for_memory:
+            if job.id in before or not job.waits_for_memory:
                 continue
-            name = app.called(self._settings)
-            question = f"{job.id} is {job.stage}. Set {name} aside until it is done? [y/n] "
-            if self._agreed(question):
+            answer = self._asked(
+                f"{job.id} is {job.stage}. Set the model [a]side until it is done, [b]egin all the "
+                "same, or [w]ait until there is room? ",
+                ("aside", "begin", "wait"),
+            )
+            if not job.reread().waits_for_memory:  # it has begun meanwhile
+                return
+            if answer == "begin":
+                jobs.begin(job.id)
+            elif answer == "aside":
                 self._aside = job.id
                 self._loading.close()
                 self._loading = self._load(self._settings)
-                return
-            jobs.begin(job.id)
-            self._screen.dim(f"{job.id} begins all the same")
+            else:
+                self._screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
 
-    def _agreed(self, question: str) -> bool:
+    def _asked(self, question: str, answers: tuple[str, ...]) -> str:
+        """One of `answers`, given by its first letter or whole; the last one at Ctrl-D."""
         from prompt_toolkit import prompt as ask
 
         with self._undisturbed():
             self._typed += prompt.text_of(prompt.typed())
-            while (said := ask(question).strip().lower()) not in ("y", "yes", "n", "no"):
-                self._screen.dim("y or n")
-        return said in ("y", "yes")
+            while True:
+                try:
+                    said = ask(question).strip().lower()
+                except EOFError:
+                    return answers[-1]
+                for answer in answers:
+                    if said in (answer, answer[0]):
+                        return answer
+                self._screen.dim(f"one of: {', '.join(answers)}")
 
     def _ended(self, job: str) -> None:
         """In another thread."""
@@ -361,14 +382,16 @@ class Repl:
 
     def tools(self, rest: str) -> None:
         """list the tools; /tools reload reads the files again"""
-        agent = self._loaded()
+        if not self._aside:
+            self._loaded()
         assert self._box is not None
         if rest == "reload":
             self._box.reload()
-            agent.tools = self._box.tools
             for problem in self._box.problems:
                 self._screen.notice(str(problem))
-            self._loading.warm()
+            if not self._aside:
+                self._loaded().tools = self._box.tools
+                self._loading.warm()
         elif rest:
             raise UsageError(f"/tools {rest}: it is /tools or /tools reload")
         for name, tool in self._box.tools.items():
@@ -431,9 +454,9 @@ class Repl:
 
     def new(self, rest: str) -> None:
         """begin a new conversation"""
-        session = Session.create(home() / "sessions.db")
-        if not self._loading.is_loaded:
+        if not self._aside and not self._loading.is_loaded:
             self._loaded()  # it was given the session that is to be closed
+        session = Session.create(home() / "sessions.db")
         self._session.close()
         if self._session.messages:
             back = f"tinsmith chat --resume {self._session.id}"

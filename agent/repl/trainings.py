@@ -53,12 +53,13 @@ class Trainings:
 
         jobs = Jobs(self._home).all()
         alive = [job for job in jobs if job.state in ALIVE]
-        for job in jobs:
-            if job.id in self._alive and job not in alive:
-                self._alive.discard(job.id)
-                self._ended(job.id)
-                self._announce(job)
+        over = self._alive - {job.id for job in alive}
         self._alive = {job.id for job in alive}
+        for id in over:  # or removed
+            self._ended(id)
+        for job in jobs:
+            if job.id in over:
+                self._announce(job)
         self.state = ", ".join(map(_briefly, alive))
 
     def _announce(self, job: Job) -> None:

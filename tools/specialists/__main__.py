@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tools.errors import SpecialistError
 from tools.specialists.jobs import (
+    ALIVE,
     GLANCE,
     NICE,
     OFFLINE,
@@ -51,13 +52,13 @@ def _run(folder: Path) -> int:
     if hasattr(os, "nice"):
         os.nice(NICE)
     try:
-        with the_device(Jobs(folder.parent.parent), job, "device"):
-            from tools.specialists.room import wait_for_room
+        from tools.specialists.room import wait_for_room
 
-            wait_for_room(job)
+        wait_for_room(job)  # before it has the device, which others can use meanwhile
+        with the_device(Jobs(folder.parent.parent), job, "device"):
             if job.plan.processes > 1 and not job.plan.ray:
                 code = subprocess.call(_launch(job))
-                if code and job.reread().state == "running":
+                if code and job.reread().state in ALIVE:
                     job.reread().ended("failed", f"its processes ended with {code}; see log.txt")
                 return code
             return _train(folder)

@@ -51,13 +51,16 @@ def needed_by(home: Path, name: str) -> list[str]:
     from tools.specialists.jobs import Jobs
 
     registry, found = Registry(home), []
+    place = (home / "models" / name.replace("/", "--")).resolve()
     for one in registry.names():
         for version in registry.versions(one):
             with contextlib.suppress(SpecialistError):
                 manifest = registry.manifest(one, version)
-                if manifest.is_adapter and not manifest.came_from and manifest.base == name:
+                if manifest.is_adapter and of_version(registry, manifest).resolve() == place:
                     found.append(f"{one}@{version}")
-    found += [job.id for job in Jobs(home).all() if job.state != "done" and job.plan.base == name]
+    for job in Jobs(home).all():
+        if job.state != "done" and Path(job.plan.base_path).resolve() == place:
+            found.append(job.id)
     return found
 
 

@@ -178,7 +178,10 @@ def _examples(one: Manifest) -> str:
 
 def _training(one: Manifest) -> str:
     begin = f"version {one.came_from} of it, which began as " if one.came_from else ""
-    facts = {**one.settings, "temperature": one.temperature, **one.versions}
+    known = {"epochs, at most" if key == "epochs" else key: x for key, x in one.settings.items()}
+    if not known.get("layers"):
+        known.pop("layers", None)
+    facts = {**known, "temperature": one.temperature, **one.versions}
     return (
         f"From {begin}{_code(one.base)}, method {one.method}, in {one.seconds:.0f} s.\n\n"
         + _rows(("Setting", "Value"), [(key, _value(value)) for key, value in facts.items()])

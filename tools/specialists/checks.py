@@ -44,6 +44,8 @@ class Examples:
     """In both parts, those that could not be read included."""
     sha256: str
     """Of the file; of several: of their list, as `sha256sum` writes it."""
+    file_sha256: str
+    """Of the first file alone."""
 
     def describe(self) -> list[str]:
         """Lines for the plan: rows, labels with counts, and problems by kind."""
@@ -107,6 +109,7 @@ def load(
         roles,
         count,
         _sha256([path] if held_out is None else [path, held_out]),
+        _sha256([path]),
     )
 
 
@@ -123,7 +126,8 @@ def load_all(path: Path, task: Task, columns: Mapping[str, str], many: bool) -> 
     if not rows:
         raise DataError(f"{path.name} has no row that can be used")
     labels = _label_set(task, rows)
-    return Examples(task, [], rows, labels, problems, roles, rows_read(table), _sha256([path]))
+    digest = _sha256([path])
+    return Examples(task, [], rows, labels, problems, roles, rows_read(table), digest, digest)
 
 
 def _same_columns(table: Table, other: Table, roles: Mapping[str, str]) -> dict[str, str]:

@@ -112,14 +112,15 @@ class Classifier:
         exact = methods.load(KIND, folder, base, **options)
         exact.config.pad_token_id = self._tokenizer.pad_token_id
         self._exact = exact.to(where).eval()
-        self._length = methods.longest(exact, length)
+        self.reads = methods.longest(exact, length)
+        """Tokens at which a text is cut."""
         self._fast = self._exact
         if compute.has_bf16(where):
             self._fast = copy.deepcopy(self._exact).to(torch.bfloat16)
 
     def logits(self, texts: Sequence[str], report: Report = silent) -> np.ndarray:
         """Shape (len(texts), len(labels)). What is narrow is worked out again in 32 bits."""
-        rows = encode(self._tokenizer, texts, self._length)
+        rows = encode(self._tokenizer, texts, self.reads)
         given = self._run(self._fast, rows, report)
         if self._fast is not self._exact:
             narrow = np.flatnonzero(self._margin(given) < NARROW)
@@ -180,6 +181,8 @@ def measure(
         "calibration_error_before": metrics.calibration_error(before, right),
     }
     metric = "macro_f1" if _weights(examples) is not None else "accuracy"
+    if known:
+        metric = known.metric
     rows = examples.train or examples.held
     most = Counter(example.labels[0] for example in rows).most_common(1)[0][0]
     majority = metrics.classification(truth, [every.index(most)] * len(truth), every)
@@ -214,7 +217,7 @@ def encode(tokenizer: Any, texts: Sequence[str], length: int) -> list[dict[str, 
 
 def explain(classifier: Classifier, text: str, temperature: float) -> list[tuple[str, float]]:
     """Each word, and how much the confidence in the label falls without it (Li et al. 2016)."""
-    words = text.split()
+    words = text.split()[: classifier.reads]  # what comes behind has no influence
     without = [" ".join(words[:at] + words[at + 1 :]) for at in range(len(words))]
     given = classifier.confidences([text, *without], temperature)
     label = int(given[0].argmax())

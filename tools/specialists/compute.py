@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,13 @@ def device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def places() -> int:
+    """Processes that can train side by side: one for a GPU, else one for a core."""
+    import torch
+
+    return torch.cuda.device_count() or max(2, os.cpu_count() or 1)
 
 
 def free() -> int:

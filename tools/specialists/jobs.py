@@ -306,9 +306,15 @@ class Jobs:
             (folder / "stop").touch()
         return job
 
-    def begin(self, id: str) -> None:
-        """Do not wait for memory."""
-        (self._folder(id) / "begin").touch()
+    def begin(self, id: str) -> Job:
+        """Do not wait for memory. Raises SpecialistError when it does not."""
+        folder = self._folder(id)
+        with self._changing(folder):
+            job = Job(folder)
+            if not job.waits_for_memory:
+                raise SpecialistError(f"{id} does not wait for memory; it is {job.state}")
+            (folder / "begin").touch()
+        return job
 
     def go_on(self, id: str) -> Job:
         """From the last checkpoint. Raises SpecialistError when it runs, is done or has no base."""
@@ -328,15 +334,15 @@ class Jobs:
     def remove(self, id: str) -> int:
         """Delete its folder, not what came of it; gives the bytes freed."""
         folder = self._folder(id)
-        try:
-            runs = Job(folder).state in ALIVE
-        except SpecialistError:
-            runs = False  # a job.json that cannot be read is a reason to remove it
-        if runs:
-            raise SpecialistError(f"{id} runs; stop it first: tinsmith jobs stop {id}")
-        size = size_of(folder)
         gone = folder.with_name(f".{id}.{secrets.token_hex(4)}")
         with self._changing(folder):
+            try:
+                runs = Job(folder).state in ALIVE
+            except SpecialistError:
+                runs = False  # a job.json that cannot be read is a reason to remove it
+            if runs:
+                raise SpecialistError(f"{id} runs; stop it first: tinsmith jobs stop {id}")
+            size = size_of(folder)
             folder.rename(gone)  # at once: half a job is none
         shutil.rmtree(gone)
         return size
@@ -426,7 +432,11 @@ def the_device(jobs: Jobs, job: Job, device: str) -> Iterator[None]:
 
     lock = FileLock(jobs.place / f".{device}.lock")
     while True:
-        others = [one for one in jobs.all() if one.id != job.id and one.state in ALIVE]
+        others = [
+            one
+            for one in jobs.all()
+            if one.id != job.id and one.state in ALIVE and not one.waits_for_memory
+        ]
         before = [one.id for one in others if (one.created, one.id) < (job.created, job.id)]
         if not before:
             try:

@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.errors import PlanError, SpecialistError
@@ -16,6 +17,7 @@ from tools.specialists.data import Table
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import NOUNS
 from tools.specialists.reading import read
+from tools.specialists.rows import text_of
 from tools.specialists.use import Specialists
 from tools.storage import write_atomically
 
@@ -32,37 +34,73 @@ def label_file(
     file: Path,
     column: str = "",
     target: Path | None = None,
+    replace: bool = False,
     report: Report = silent,
 ) -> str:
     """Write the rows of `file` with what a classifier or tagger says of each, as CSV.
 
-    `column`: that of the texts, guessed when it is "". Gives a sentence of what was found how often
-    and where it is. Raises SpecialistError, DataError, PlanError.
+    `column`: that of the texts, guessed when it is "". `replace`: `target` may be there. Gives a
+    sentence of what was found how often and where it is.
+
+    Raises SpecialistError, DataError, PlanError.
     """
+    wanted = prepare(specialists, reference, file, column, target, replace)
+    one, table, texts = wanted.specialist, wanted.table, wanted.texts
+    reference = f"{one.name}@{one.version}"  # another may be promoted meanwhile
+    if one.task == "classifier":
+        heads, said, counted = _classes(specialists, reference, texts, report)
+    else:
+        heads, said, counted = _entities(specialists, reference, texts, report)
+    try:
+        write_atomically(wanted.target, _csv(table, heads, said))
+    except OSError as error:
+        raise SpecialistError(f"{wanted.target} cannot be written: {error.strerror}") from error
+    often = ", ".join(f"{label} {rows:,}" for label, rows in counted.most_common())
+    unread = f"; {len(table.problems):,} could not be read" if table.problems else ""
+    rows = "1 row is" if len(texts) == 1 else f"{len(texts):,} rows are"
+    return f"{rows} labelled and saved in {wanted.target.name}: {often or 'none'}{unread}"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What is going to be labelled, checked."""
+
+    specialist: Manifest
+    table: Table
+    column: str
+    texts: list[str]
+    target: Path
+
+
+def prepare(
+    specialists: Specialists,
+    reference: str,
+    file: Path,
+    column: str = "",
+    target: Path | None = None,
+    replace: bool = False,
+) -> Labelling:
+    """Everything that can be refused is refused here. Raises as `label_file`."""
     one = specialists.registry.manifest(*specialists.registry.find(reference))
+    if one.task not in ("classifier", "tagger"):
+        raise PlanError(f"{one.name} is {NOUNS[one.task]}; a classifier or tagger labels")
+    if file.is_dir():
+        raise PlanError(f"{file} is a folder; name a file of rows")
     out = target or default_target(file, one.name)
     if out.suffix.lower() != ".csv":
-        raise PlanError(f"{out.name}: what is written is CSV; name it {out.stem}.csv")
+        raise PlanError(f"{out}: what is written is CSV; name it {out.stem or file.stem}.csv")
     if out.resolve() == file.resolve():
         raise PlanError(f"{file.name} would be written over itself; name another file")
+    if out.exists() and not replace:
+        raise PlanError(f"{out} is there already; remove it, or name another file")
+    if not out.parent.is_dir():
+        raise PlanError(f"there is no folder {out.parent}")
     table = read(file)
     learnt = str(one.settings.get("columns", {}).get("text", ""))
     column = column or (learnt if learnt in table.columns else "")
     place = guess_columns(table, "masked", {"text": column} if column else {}, False)["text"]
-    texts = [str(row.values.get(place) or "") for row in table.rows]
-    if one.task == "classifier":
-        heads, said, counted = _classes(specialists, reference, texts, report)
-    elif one.task == "tagger":
-        heads, said, counted = _entities(specialists, reference, texts, report)
-    else:
-        raise SpecialistError(f"{one.name} is {NOUNS[one.task]}; a classifier or tagger labels")
-    try:
-        write_atomically(out, _csv(table, heads, said))
-    except OSError as error:
-        raise SpecialistError(f"{out} cannot be written: {error.strerror}") from error
-    often = ", ".join(f"{label} {rows:,}" for label, rows in counted.most_common())
-    unread = f"; {len(table.problems):,} rows could not be read" if table.problems else ""
-    return f"{len(texts):,} rows are labelled and saved in {out.name}: {often or 'none'}{unread}"
+    texts = [_readable(text_of(row.values.get(place))) for row in table.rows]
+    return Labelling(one, table, place, texts, out)
 
 
 def labels_of(manifest: Manifest, sure: Sequence[float]) -> list[str]:
@@ -107,10 +145,18 @@ def _entities(
 def _csv(table: Table, heads: Sequence[str], said: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*table.columns, *(_free(head, table.columns) for head in heads)])
+    names = list(table.columns)
+    for head in heads:
+        names.append(_free(head, names))
+    writer.writerow(names)
     for row, more in zip(table.rows, said, strict=True):
         writer.writerow([*(row.values.get(name, "") for name in table.columns), *more])
-    return out.getvalue()
+    return _readable(out.getvalue())
+
+
+def _readable(text: str) -> str:
+    """Halves of characters, which no file can hold, become marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _free(head: str, columns: Sequence[str]) -> str:

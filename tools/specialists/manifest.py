@@ -85,16 +85,21 @@ class Manifest:
 
         A version that was trained while another was promoted has measured that one beside itself.
         """
-        mine, theirs = self.score, other.score
-        if self.name == other.name and self._beside(other) is not None:
-            theirs = float(self._beside(other) or 0.0)
-        elif self.name == other.name and other._beside(self) is not None:
-            mine = float(other._beside(self) or 0.0)
-        elif not self._same_rows(other):
+        scores = self.scores_beside(other)
+        if scores is None:
             return None
+        mine, theirs = scores
         if self.metric in LOWER_IS_BETTER:
             return mine < theirs
         return mine > theirs
+
+    def scores_beside(self, other: Manifest) -> tuple[float, float] | None:
+        """What this one and `other` got on the same rows; None as for `better_than`."""
+        if self.name == other.name and (theirs := self._beside(other)) is not None:
+            return self.score, theirs
+        if self.name == other.name and (mine := other._beside(self)) is not None:
+            return mine, other.score
+        return (self.score, other.score) if self._same_rows(other) else None
 
     def _beside(self, other: Manifest) -> float | None:
         """What `other`, a version of the same name, got on the held-out rows of this one."""

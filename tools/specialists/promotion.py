@@ -57,7 +57,8 @@ def compared(fresh: Manifest, old: Manifest, insist: bool) -> str:
     Raises SpecialistError when it would be for the worse, or nobody knows, unless `insist`.
     """
     better = old.better_than(fresh)
-    scores = f"{fresh.metric} {fresh.score:.4g}; version {old.version} has {old.score:.4g}"
+    mine, theirs = fresh.scores_beside(old) or (fresh.score, old.score)
+    scores = f"{fresh.metric} {mine:.4g}; version {old.version} has {theirs:.4g} on the same rows"
     if better is None and not insist:
         raise SpecialistError(
             f"{fresh.name}@{fresh.version} and the promoted version {old.version} were not "
@@ -67,8 +68,8 @@ def compared(fresh: Manifest, old: Manifest, insist: bool) -> str:
         )
     if better and not insist:
         raise SpecialistError(
-            f"{fresh.name}@{fresh.version} measures worse than what is promoted ({scores}, on the "
-            f"same held-out rows); train it further, or use it all the same: {_insist(fresh)}"
+            f"{fresh.name}@{fresh.version} measures worse than what is promoted ({scores}); train "
+            f"it further, or use it all the same: {_insist(fresh)}"
         )
     return ", on other held-out rows" if better is None else f" ({scores})"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import PlanError, SpecialistError
-from tools.specialists import bases, checks, methods
+from tools.specialists import bases, checks, compute, methods
 from tools.specialists.checks import Examples
 from tools.specialists.plan import NOUNS, Method, Plan, Task
 from tools.specialists.registry import Registry
@@ -95,8 +95,8 @@ class Proposal:
     def _remarks(self) -> list[str]:
         if self.plan.task == "masked":
             return [
-                "no labels: it learns the language of the texts, and fills gaps in them; --label "
-                "COLUMN names a column of labels to be told apart"
+                "no column of labels is recognised (it needs at least two values that recur): it "
+                "learns the language of the texts alone; --label COLUMN names one"
             ]
         return []
 
@@ -146,8 +146,6 @@ def propose(home: Path, wishes: Wishes) -> Proposal:
             raise PlanError(f"{name} is {what} already; take another --name")
         beats += f" and version {before}, which is promoted"
     minutes, memory = _cost(plan, examples, facts)
-    from tools.specialists import compute
-
     return Proposal(plan, examples, minutes, memory, compute.free(), compute.total(), beats)
 
 
@@ -188,8 +186,6 @@ def _settled(plan: Plan, examples: Examples, facts: Mapping[str, int]) -> Plan:
 
 def _cost(plan: Plan, examples: Examples, facts: Mapping[str, int]) -> tuple[float, int]:
     """Minutes and bytes, about: six operations for a weight and token, 16 bytes for a weight."""
-    from tools.specialists import compute
-
     lengths = [min(plan.length, _characters(one) / CHARACTERS) for one in examples.train]
     tokens = sum(lengths) * plan.epochs
     outside = facts["words"] * facts["hidden"]
@@ -200,7 +196,10 @@ def _cost(plan: Plan, examples: Examples, facts: Mapping[str, int]) -> tuple[flo
     seconds = tokens * inner * passes / (compute.speed() * EFFICIENCY) + 20
     held = {"full": 16.0, "qlora": 1.5}.get(plan.method, 6.0)
     widest = plan.batch * min(plan.length, max(lengths)) * facts["hidden"] * facts["layers"] * 40
-    return seconds / 60, int(facts["weights"] * held + widest + LIBRARIES)
+    memory = int(facts["weights"] * held + widest + LIBRARIES)
+    if compute.device() == "cpu":
+        return seconds / 60, memory * plan.processes  # which share the processor and the memory
+    return seconds / 60 / plan.processes, memory
 
 
 def _characters(example: Any) -> int:
@@ -243,5 +242,8 @@ def _refuse_nonsense(wishes: Wishes) -> None:
         raise PlanError(f"--rate {wishes.rate}: a learning rate is between 0 and 1, such as 1e-4")
     if wishes.processes < 1:
         raise PlanError(f"--processes {wishes.processes}: it is at least 1")
+    most = compute.places()
+    if wishes.processes > most and not wishes.ray:
+        raise PlanError(f"--processes {wishes.processes}: this machine has room for {most}")
     if 0 < wishes.length < 8:
         raise PlanError(f"--length {wishes.length}: it is at least 8 tokens")

@@ -48,10 +48,17 @@ class _Reading:
         value = self.value(record, role)
         if isinstance(value, list | dict | bytes):
             raise _Unusable(f"not a text: {str(value)[:40]}")
-        text = value if isinstance(value, str) else _label(value)
+        text = text_of(value)
         if not text.strip():
             raise _Unusable("empty text" if role == "text" else f"empty {role}")
         return text
+
+
+def text_of(value: Any) -> str:
+    """A cell as a text; "" for what is none."""
+    if isinstance(value, list | dict | bytes):
+        return ""
+    return value if isinstance(value, str) else _label(value)
 
 
 def checked(

@@ -537,7 +537,12 @@ def _manifest(
         rows=len(examples.train),
         held_rows=len(examples.held),
         held_sha256=_sha256_of(examples.held),
-        settings=settings | {"trained_share": share, "columns": dict(examples.columns)},
+        settings=settings
+        | {
+            "trained_share": share,
+            "columns": dict(examples.columns),
+            "trained_on_sha256": examples.file_sha256,
+        },
         metric=measured.metric,
         metrics=measured.metrics,
         baselines=measured.baselines,

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import SpecialistError
+from tools.errors import PlanError, SpecialistError
 from tools.specialists import bases, checks
+from tools.specialists.checks import Examples
 from tools.specialists.manifest import Manifest
 from tools.specialists.plan import NOUNS, Plan, Task
 from tools.specialists.registry import Registry
@@ -23,6 +24,28 @@ if TYPE_CHECKING:
 
 KEPT = 3
 """Models that stay in memory."""
+
+
+def unseen(one: Manifest, file: Path) -> Examples:
+    """The rows of a file that a specialist may be measured on: those it was not trained on.
+
+    Raises SpecialistError when it was trained on all of them, beside another held-out file.
+    """
+    try:
+        examples = checks.load_all(file, one.task, one.settings.get("columns", {}), one.many)
+    except PlanError as error:
+        raise PlanError(
+            f"{file.name} does not have the right answers to measure {NOUNS[one.task]} with: "
+            f"{error}; tinsmith specialists label {one.name} {file.name} tells what it says"
+        ) from error
+    if examples.sha256 == one.data_sha256:
+        return replace(examples, held=[row for row in examples.held if checks.is_held(row)])
+    if examples.sha256 == one.settings.get("trained_on_sha256"):
+        raise SpecialistError(
+            f"{one.name}@{one.version} was trained on every row of {file.name}; measure it on rows "
+            "that it has not seen, such as its held-out file"
+        )
+    return examples
 
 
 class Specialists:
@@ -70,10 +93,7 @@ class Specialists:
 
         name, version = self.registry.find(reference)
         one = self.registry.manifest(name, version)
-        examples = checks.load_all(file, one.task, one.settings.get("columns", {}), one.many)
-        if examples.sha256 == one.data_sha256:
-            held = [row for row in examples.held if checks.is_held(row)]
-            examples = replace(examples, held=held)
+        examples = unseen(one, file)
         folder = self.registry.folder(name, version)
         plan = Plan(
             name,

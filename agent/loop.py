@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent import calls, citations, deeds
+from agent import calls, citations, compaction, deeds
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
+from agent.memory import window
 from agent.offering import Offering
 from agent.prompts import render
 
@@ -96,7 +97,10 @@ class Agent:
         timer.daemon = True
         timer.start()
         try:
-            for message in self._offering.announce(self.session.messages, text, self.specs()):
+            turn.usage += yield from compaction.make_room(self, text)
+            for message in self._offering.announce(
+                window.view(self.session.messages), text, self.specs()
+            ):
                 self.session.append(message)
             self.session.append(HumanMessage(text))
             while self._untold:
@@ -119,14 +123,14 @@ class Agent:
 
     def warm(self) -> None:
         """Process what every turn begins with, so that the first answer costs only the question."""
-        self.engine.warm(self._prompt(), self._offering.stable(self.specs()))
+        self.engine.warm(self._prompt(), self.prefix())
 
     def first_choice(self, request: str) -> str | None:
         """The tool that the model would call first for `request`. Nothing is run or kept."""
         from langchain_core.messages import HumanMessage
 
         known = self.specs()
-        prompt = [self._system]
+        prompt = [self.system]
         messages = [
             *prompt,
             *self._offering.announce(prompt, request, known),
@@ -140,6 +144,10 @@ class Agent:
             except StopIteration as end:
                 message: AIMessage = end.value
                 return message.tool_calls[0]["name"] if message.tool_calls else None
+
+    def prefix(self) -> Sequence[ToolSpec]:
+        """The tools that every prompt begins with."""
+        return self._offering.stable(self.specs())
 
     def passages(self) -> list[citations.Source]:
         """Of documents, that this conversation has been given."""
@@ -173,6 +181,8 @@ class Agent:
     def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
         while True:
             turn.steps += 1
+            if turn.steps > 1:
+                yield from compaction.make_room_for_results(self)
             specs, choice = self._offering.offer(
                 self.engine, self._prompt(), self.specs(), turn.called, turn.mend
             )
@@ -308,10 +318,10 @@ class Agent:
         self.session.answer_open_calls()
 
     def _prompt(self) -> list[BaseMessage]:
-        return [self._system, *self.session.messages]
+        return [self.system, *window.view(self.session.messages)]
 
     @cached_property
-    def _system(self) -> SystemMessage:
+    def system(self) -> SystemMessage:
         """Rendered once: a prompt file that changes now must not cost the cache."""
         from langchain_core.messages import SystemMessage
 

@@ -65,7 +65,7 @@ class Settings:
         "all-minilm-l6-v2", "of documents: a model, or a specialist that is an embedder"
     )
     store_url: str = _setting("", "a Chroma server, such as http://127.0.0.1:8000; empty: none")
-    offer_all: int = _setting(8, "up to so many tools are all offered; of more, the best")
+    offer_all: int = _setting(10, "up to so many tools are all offered; of more, the best")
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:

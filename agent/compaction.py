@@ -1,0 +1,112 @@
+"""Making room in a window that gets full: old results are shortened, then old turns summarised.
+
+Only the mark of it is new in the history; `memory/window.py` says what is sent. Every size is a
+share of what the window has beside the system's words and the tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.engines.base import Choice, Sampling
+from agent.errors import WindowFull
+from agent.events import Notice, Usage
+from agent.memory import window
+from agent.prompts import render
+
+if TYPE_CHECKING:
+    from agent.loop import Agent
+
+FULL = 0.75
+"""At which room is made."""
+ROOMY = 0.4
+"""That is taken afterwards, beside the summary."""
+SUMMARY = 0.12
+"""That a summary may take; the user's own words may take as much again."""
+CHARACTERS = 4
+"""Of a token, about."""
+
+
+def make_room(agent: Agent, text: str) -> Generator[Notice, None, Usage]:
+    """Before the request `text`. Gives what it has cost."""
+    size = _Size(agent, text)
+    if not size.is_full():
+        return Usage()
+    yield from _shorten(agent, size, len(agent.session.messages))
+    if not size.is_full():
+        return Usage()
+    messages = agent.session.messages
+    before = size.tokens()
+    end = window.to_summarise(messages, size.beside_prefix, int(ROOMY * size.room))
+    summary, spent = _summary(agent, size, end)
+    words = window.said(messages[:end], int(SUMMARY * size.room * CHARACTERS))
+    agent.session.append(window.mark(window.Cut(len(messages), end, summary, words)))
+    yield Notice(
+        "the window was full: all but the last messages were summarised "
+        f"({before:,} tokens, now {size.tokens():,})"
+    )
+    return spent
+
+
+def make_room_for_results(agent: Agent) -> Generator[Notice, None, None]:
+    """Within a turn: the results that were read already are shortened."""
+    size = _Size(agent, "")
+    if size.is_full():
+        yield from _shorten(agent, size, window.latest_results(agent.session.messages))
+
+
+class _Size:
+    """Tokens of the prompt, with `text` as the next request."""
+
+    def __init__(self, agent: Agent, text: str) -> None:
+        from langchain_core.messages import HumanMessage
+
+        self.tools = agent.prefix()
+        self._agent = agent
+        self._asked = [HumanMessage(text)] if text else []
+        self._prefix = agent.engine.count_tokens([agent.system], self.tools)
+        self.room = agent.engine.context - self._prefix
+        """Of the window, beside what every prompt begins with."""
+
+    def tokens(self, cut: window.Cut | None = None) -> int:
+        """`cut`: another one than that of now."""
+        sent = window.view(self._agent.session.messages, cut)
+        prompt = [self._agent.system, *sent, *self._asked]
+        return self._agent.engine.count_tokens(prompt, self.tools)
+
+    def beside_prefix(self, cut: window.Cut | None = None) -> int:
+        return self.tokens(cut) - self._prefix
+
+    def is_full(self) -> bool:
+        return self.beside_prefix() > FULL * self.room
+
+
+def _shorten(agent: Agent, size: _Size, end: int) -> Generator[Notice, None, None]:
+    """Results before the message `end`."""
+    cut = window.cut_of(agent.session.messages)
+    if not window.has_long_results(agent.session.messages[cut.shortened : end]):
+        return
+    before = size.tokens()
+    agent.session.append(window.mark(replace(cut, shortened=end)))
+    yield Notice(f"old results of tools were shortened ({before:,} tokens, now {size.tokens():,})")
+
+
+def _summary(agent: Agent, size: _Size, end: int) -> tuple[str, Usage]:
+    """Of the messages before `end`, and what it has cost: they are in the cache still, so little
+    more than what is written."""
+    from langchain_core.messages import HumanMessage
+
+    asked = HumanMessage(render("summarise"))
+    prompt = [agent.system, *window.view(agent.session.messages[:end]), asked]
+    sampling = Sampling(max_tokens=int(SUMMARY * size.room))
+    reply = agent.engine.reply(prompt, size.tools, sampling, Choice("text"))
+    try:
+        while True:
+            next(reply)
+    except StopIteration as over:
+        agent.usage += agent.engine.usage
+        return str(over.value.text).strip(), agent.engine.usage
+    except WindowFull:
+        return "", Usage()  # the user's own words have to do

@@ -1,0 +1,128 @@
+"""What of a conversation the model still reads when the window gets full.
+
+The history itself only grows. A mark in it says from where on results of tools are shortened, and
+up to where a summary stands in the place of the messages; `view` makes of both what is sent. So a
+session that is opened again is read as it was, and nothing is lost.
+
+A cut lies only where the user begins to speak: a call is never parted from its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from agent.prompts import render
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage, SystemMessage
+
+RECENT = 2
+"""Turns that stay as they are, as long as they fit."""
+SHORT = 200
+"""Characters that are left of an old result."""
+MARK = "compacted"
+
+
+@dataclass(frozen=True)
+class Cut:
+    shortened: int = 0
+    """Results before this message are shortened."""
+    summarised: int = 0
+    """Messages before this one are not sent; a summary is."""
+    summary: str = ""
+    words: tuple[str, ...] = ()
+    """What the user said in the messages that were summarised."""
+
+
+def cut_of(messages: Sequence[BaseMessage]) -> Cut:
+    """The last one."""
+    for message in reversed(messages):
+        if facts := message.additional_kwargs.get(MARK):
+            return Cut(**{**facts, "words": tuple(facts["words"])})
+    return Cut()
+
+
+def mark(cut: Cut) -> SystemMessage:
+    """For the history; the model never sees it."""
+    from langchain_core.messages import SystemMessage
+
+    return SystemMessage("", additional_kwargs={MARK: asdict(cut)})
+
+
+def view(messages: Sequence[BaseMessage], cut: Cut | None = None) -> list[BaseMessage]:
+    """What is sent of `messages`. `cut`: the last one that is marked in them."""
+    from langchain_core.messages import SystemMessage
+
+    now = cut or cut_of(messages)
+    sent: list[BaseMessage] = []
+    if now.summarised:
+        sent.append(SystemMessage(render("summary", summary=now.summary, words=now.words)))
+    for at, message in enumerate(messages[now.summarised :], now.summarised):
+        if MARK in message.additional_kwargs:
+            continue
+        sent.append(_shortened(message) if at < now.shortened else message)
+    return sent
+
+
+def turns(messages: Sequence[BaseMessage]) -> list[int]:
+    """Where the user begins to speak; with what is told to the model just before."""
+    found = []
+    for at, message in enumerate(messages):
+        if message.type != "human":
+            continue
+        while (
+            at
+            and messages[at - 1].type == "system"
+            and "offer" in messages[at - 1].additional_kwargs
+        ):
+            at -= 1
+        found.append(at)
+    return found
+
+
+def latest_results(messages: Sequence[BaseMessage]) -> int:
+    """Where the results that the model has not read yet begin."""
+    at = len(messages)
+    while at and messages[at - 1].type in ("tool", "system"):
+        at -= 1
+    return at
+
+
+def has_long_results(messages: Sequence[BaseMessage]) -> bool:
+    return any(one.type == "tool" and len(str(one.text)) > SHORT for one in messages)
+
+
+def to_summarise(messages: Sequence[BaseMessage], tokens: Callable[[Cut], int], room: int) -> int:
+    """Up to where messages have to go, so that the rest takes at most `room` tokens.
+
+    `tokens`: of the prompt with a cut. As many of the `RECENT` turns as fit stay.
+    """
+    starts = turns(messages)
+    for kept in range(min(RECENT, len(starts)), 0, -1):
+        if tokens(Cut(len(messages), starts[-kept])) <= room:
+            return starts[-kept]
+    return len(messages)
+
+
+def said(messages: Sequence[BaseMessage], room: int) -> tuple[str, ...]:
+    """The user's words, the newest `room` characters of them; long ones are cut."""
+    kept: list[str] = []
+    for message in reversed(messages):
+        if message.type != "human":
+            continue
+        text = " ".join(str(message.text).split())
+        text = text if len(text) <= SHORT else f"{text[:SHORT]}…"
+        if sum(map(len, kept)) + len(text) > room:
+            break
+        kept.append(text)
+    return tuple(reversed(kept))
+
+
+def _shortened(message: BaseMessage) -> BaseMessage:
+    text = str(message.text)
+    if message.type != "tool" or len(text) <= SHORT:
+        return message
+    left = f"{text[:SHORT]}… ({len(text) - SHORT} more characters were here)"
+    return message.model_copy(update={"content": left})

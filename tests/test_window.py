@@ -1,0 +1,174 @@
+"""A window that gets full: what is cut, in which order, and what always stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from agent.engines.base import Sampling
+from agent.engines.llamacpp import LlamaModel
+from agent.engines.local import LocalEngine
+from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
+from agent.errors import WindowFull
+from agent.events import Event, Notice, TurnEnded
+from agent.loop import Agent, Limits
+from agent.memory import window
+from agent.memory.sessions import Session
+from agent.memory.window import Cut
+from agent.offering import Offering
+from tools.base import ToolSpec, tool
+
+
+@tool
+def long(words: int) -> str:
+    """Give so many words."""
+    return " ".join(f"result{n}" for n in range(words))
+
+
+class Counted(ScriptedEngine):
+    """Its tokens are four characters, as those of real models are about."""
+
+    context = 1000
+
+    def count_tokens(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> int:
+        return sum(len(str(message.text)) for message in messages) // 4
+
+
+def agent_of(*lines: Line, session: Session | None = None) -> Agent:
+    engine = Counted(*lines)
+    session = session or Session.create(":memory:")
+    return Agent(engine, {"long": long}, session, Offering(None, 8))
+
+
+def notices(events: Sequence[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def sent(agent: Agent) -> list[BaseMessage]:
+    """What the last reply was asked with."""
+    assert isinstance(agent.engine, ScriptedEngine)
+    return list(agent.engine.seen[-1].messages)
+
+
+def test_old_results_are_shortened_before_anything_else_goes() -> None:
+    first, second = call("long", words=150), call("long", words=151)
+    agent = agent_of(first, second, say("it is long"), say("yes"))
+    list(agent.send("give me many words"))
+    told = notices(list(agent.send("is it long? " + "really " * 130)))
+    assert told[0].startswith("old results of tools were shortened")
+    assert len(told) == 1
+    result = next(message for message in sent(agent) if message.type == "tool")
+    assert "more characters were here" in str(result.text)
+    assert next(str(x.text) for x in sent(agent) if x.type == "human") == "give me many words"
+    whole = next(message for message in agent.session.messages if message.type == "tool")
+    assert len(str(whole.text)) > 900  # of the history nothing is lost
+
+
+def test_old_turns_are_summarised_and_the_user_is_quoted(tmp_path: Path) -> None:
+    lines = [say(f"answer {n} " + "word " * 110) for n in range(6)]
+    lines.insert(5, say("They spoke of Rex."))
+    session = Session.create(tmp_path / "sessions.db")
+    agent = agent_of(*lines, session=session)
+    told: list[str] = []
+    for number in range(6):
+        told += notices(list(agent.send(f"request {number} about my dog Rex")))
+    assert [text.partition(":")[0] for text in told] == ["the window was full"]
+    texts = [str(message.text) for message in sent(agent)]
+    assert "They spoke of Rex." in texts[1]
+    assert "- request 0 about my dog Rex" in texts[1]
+    assert not any(text.startswith("answer 0") for text in texts)
+    assert any(text.startswith("answer 4") for text in texts), texts
+    assert len([x for x in session.messages if x.type == "human"]) == 6
+    session.close()
+    again = Session.open(tmp_path / "sessions.db")
+    assert window.view(again.messages) == window.view(session.messages)
+    again.close()
+
+
+def test_within_a_turn_results_that_were_read_make_room() -> None:
+    lines = [call("long", words=120), call("long", words=121), call("long", words=122), say("done")]
+    agent = agent_of(*lines)
+    told = notices(list(agent.send("go")))
+    assert all(text.startswith("old results of tools were shortened") for text in told)
+    assert told
+    results = [str(message.text) for message in sent(agent) if message.type == "tool"]
+    assert [len(one) > 900 for one in results] == [False, False, True]  # the last was not read yet
+
+
+def test_a_summary_that_does_not_fit_leaves_the_users_words() -> None:
+    full = fail(WindowFull("the window is full"))
+    agent = agent_of(*[say("word " * 200) for _ in range(3)], full, say("ok"))
+    for number in range(4):
+        list(agent.send(f"request {number}"))
+    assert "- request 0" in str(sent(agent)[1].text)
+    assert str(sent(agent)[-1].text) == "request 3"
+
+
+messages = st.lists(st.sampled_from(["human", "call", "ai", "offer", "words"]), max_size=14).map(
+    lambda kinds: _talk(kinds)
+)
+
+
+def _talk(kinds: Sequence[str]) -> list[BaseMessage]:
+    found: list[BaseMessage] = []
+    for at, kind in enumerate(kinds):
+        if kind == "human":
+            found.append(HumanMessage(f"said {at}"))
+        elif kind == "ai":
+            found.append(AIMessage(f"answer {at}"))
+        elif kind == "offer":
+            found.append(SystemMessage("tools", additional_kwargs={"offer": ["long"]}))
+            found.append(HumanMessage(f"said {at}"))
+        elif kind == "words":
+            found.append(SystemMessage("in plain words"))
+        else:
+            id = f"call {at}"
+            made: Any = {"name": "long", "args": {}, "id": id}
+            found.append(AIMessage("", tool_calls=[made]))
+            found.append(ToolMessage("x" * 500, tool_call_id=id))
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(messages, st.integers(0, 600))
+def test_a_call_is_never_parted_from_its_result(talk: list[BaseMessage], room: int) -> None:
+    def tokens(cut: Cut) -> int:
+        return sum(len(str(message.text)) for message in window.view(talk, cut))
+
+    end = window.to_summarise(talk, tokens, room)
+    kept = window.view(talk, Cut(len(talk), end))
+    made = {one["id"] for x in kept if isinstance(x, AIMessage) for one in x.tool_calls}
+    answered = {x.tool_call_id for x in kept if isinstance(x, ToolMessage)}
+    assert made == answered
+    first = talk[end] if end < len(talk) else None
+    assert first is None or first.type in ("human", "system")
+
+
+@pytest.mark.parametrize("context", [1024, 2048])
+def test_a_real_model_never_runs_out_of_its_window(smollm: Path, context: int) -> None:
+    engine = LocalEngine("smollm", LlamaModel(smollm, context, device="cpu"))
+    agent = Agent(
+        engine, {}, Session.create(":memory:"), Offering(None, 8), sampling=Sampling(max_tokens=60),
+        limits=Limits(),
+    )  # fmt: skip
+    told = []
+    for number in range(context // 64):
+        events = list(agent.send(f"Tell me about the number {number} " + "in some detail " * 8))
+        last = events[-1]
+        assert isinstance(last, TurnEnded)
+        assert last.reason in ("answered", "tokens"), notices(events)
+        told += notices(events)
+    engine.close()
+    assert any(text.startswith("the window was full") for text in told)

@@ -38,7 +38,7 @@ FORMATS = {
 LANGCHAINS = {"args", "kwargs", "callbacks", "config", "run_manager"}
 """Names of parameters that LangChain renames or fills in itself."""
 Effect = Literal["reads", "writes", "runs long", "untrusted"]
-""""untrusted": the result is what strangers wrote."""
+"""With "untrusted" the result is what strangers wrote."""
 READING: frozenset[Effect] = frozenset(("reads", "untrusted"))
 """Those of tools that change nothing."""
 Approval = Literal["never", "ask"]

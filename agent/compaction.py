@@ -41,6 +41,8 @@ def make_room(agent: Agent, text: str) -> Generator[Notice, None, Usage]:
     before = size.tokens()
     end = window.to_summarise(messages, size.beside_prefix, int(ROOMY * size.room))
     summary, spent = _summary(agent, size, end)
+    if summary is None:
+        return spent
     words = window.said(messages[:end], int(SUMMARY * size.room * CHARACTERS))
     agent.session.append(window.mark(window.Cut(len(messages), end, summary, words)))
     yield Notice(
@@ -93,9 +95,9 @@ def _shorten(agent: Agent, size: _Size, end: int) -> Generator[Notice, None, Non
     yield Notice(f"old results of tools were shortened ({before:,} tokens, now {size.tokens():,})")
 
 
-def _summary(agent: Agent, size: _Size, end: int) -> tuple[str, Usage]:
+def _summary(agent: Agent, size: _Size, end: int) -> tuple[str | None, Usage]:
     """Of the messages before `end`, and what it has cost: they are in the cache still, so little
-    more than what is written."""
+    more than what is written. None: the user has stopped it."""
     from langchain_core.messages import HumanMessage
 
     asked = HumanMessage(render("summarise"))
@@ -107,6 +109,7 @@ def _summary(agent: Agent, size: _Size, end: int) -> tuple[str, Usage]:
             next(reply)
     except StopIteration as over:
         agent.usage += agent.engine.usage
-        return str(over.value.text).strip(), agent.engine.usage
+        stopped = over.value.response_metadata["finish"] == "interrupted"
+        return None if stopped else str(over.value.text).strip(), agent.engine.usage
     except WindowFull:
         return "", Usage()  # the user's own words have to do

@@ -107,6 +107,25 @@ def test_within_a_turn_results_that_were_read_make_room() -> None:
     assert [len(one) > 900 for one in results] == [False, False, True]  # the last was not read yet
 
 
+def test_a_summary_that_is_stopped_changes_nothing() -> None:
+    agent = agent_of(*[say("word " * 200) for _ in range(3)], say("half a summary"), say("ok"))
+    for number in range(3):
+        list(agent.send(f"request {number}"))
+    reply = agent.engine.reply
+
+    def stopped(*asked: Any) -> Any:
+        running = reply(*asked)
+        next(running)
+        agent.stop()
+        return (yield from running)
+
+    agent.engine.reply = stopped  # type: ignore[method-assign, assignment]
+    events = list(agent.send("request 3"))
+    assert isinstance(events[-1], TurnEnded)
+    assert events[-1].reason == "interrupted"
+    assert window.cut_of(agent.session.messages) == Cut()
+
+
 def test_a_summary_that_does_not_fit_leaves_the_users_words() -> None:
     full = fail(WindowFull("the window is full"))
     agent = agent_of(*[say("word " * 200) for _ in range(3)], full, say("ok"))

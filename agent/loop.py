@@ -154,9 +154,13 @@ class Agent:
         return [
             source
             for message in self.session.messages
-            if message.type == "tool" and self._is_untrusted(message.name or "")
-            for source in citations.sources(str(message.text))
+            for source in citations.sources(self._of_strangers(message))
         ]
+
+    def _of_strangers(self, message: BaseMessage) -> str:
+        """The text of a result that strangers wrote; else ""."""
+        is_theirs = message.type == "tool" and self._is_untrusted(message.name or "")
+        return str(message.text) if is_theirs else ""
 
     def specs(self) -> list[ToolSpec]:
         """The tools as they are now, live choices filled in. One that fails is left out."""
@@ -263,8 +267,13 @@ class Agent:
         if last.type == "tool":
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
-            failed = any(result.status == "error" for result in _latest_results(self.session))
-            self.session.append(SystemMessage(render("results", request=short, failed=failed)))
+            results = _latest_results(self.session)
+            failed = any(result.status == "error" for result in results)
+            found = [one for x in results for one in citations.sources(self._of_strangers(x))]
+            told = render(
+                "results", request=short, failed=failed, cite=str(found[0]) if found else ""
+            )
+            self.session.append(SystemMessage(told))
         elif last.type != "system":
             self.session.append(SystemMessage(render("answer")))
 

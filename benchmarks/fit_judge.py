@@ -142,7 +142,7 @@ def history(case: Case) -> list[BaseMessage]:
         asked,
         AIMessage("", tool_calls=[call]),
         ToolMessage("done", tool_call_id="0"),
-        SystemMessage(render("results", request="", failed=False)),
+        SystemMessage(render("results", request="", failed=False, cite="")),
         AIMessage("It is done."),
     ]
 

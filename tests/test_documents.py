@@ -487,6 +487,7 @@ def test_the_tools_add_search_and_cite(
     now = spec(box.search_documents)
     assert now is not None
     assert now.parameters["properties"]["collection"]["enum"] == ["docs"]
+    assert {"docs", "documents", "guide.md", "guide", "work"} <= set(now.subjects)
     said = invoke(box.search_documents, {"collection": "docs", "question": "backups night"})
     assert "[1] [guide.md:7-11] Guide > Backups" in said
     assert "never orders" in said

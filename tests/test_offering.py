@@ -261,7 +261,7 @@ def test_beside_tools_an_answer_is_asked_for_in_words(tmp_path: Path) -> None:
         render("answer"),
         "count to 3",
         "up to 3",
-        render("results", request="", failed=False),
+        render("results", request="", failed=False, cite=""),
     ]
     session.close()
 
@@ -272,6 +272,8 @@ def test_a_request_that_took_several_calls_is_said_again(tmp_path: Path) -> None
     session = Session.create(tmp_path / "s.db")
     agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
     list(agent.send(request_))
-    assert str(session.messages[-2].text) == render("results", request=request_, failed=False)
+    assert str(session.messages[-2].text) == render(
+        "results", request=request_, failed=False, cite=""
+    )
     assert str(session.messages[-2].text).endswith(request_)
     session.close()

@@ -21,7 +21,7 @@ from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Event, Notice, ToolFinished, ToolProgress, TurnEnded
-from agent.loop import Agent, Limits
+from agent.loop import Agent, Limits, _Turn
 from agent.memory.sessions import Session
 from agent.offering import Offering
 from tests.speaker import Speaker
@@ -132,6 +132,13 @@ def test_a_citation_of_nothing_is_told() -> None:
     agent, _ = agent_of(call("find"), say(answer))
     told = [event.text for event in turn(agent) if isinstance(event, Notice)]
     assert told == ["the answer cites other.md:3; no passage that was found is there"]
+
+
+def test_an_answer_from_passages_is_to_cite_them() -> None:
+    agent, _ = agent_of(call("find"), fail(EngineError("gone")))
+    turn(agent)
+    agent._ask_for_words(_Turn(Limits()))
+    assert "like this: [docs/guide.md:7-11]." in str(agent.session.messages[-1].text)
 
 
 def test_a_claim_without_a_deed_is_told() -> None:

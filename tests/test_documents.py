@@ -508,6 +508,7 @@ def test_the_command(home: Path, folder: Path) -> None:
     assert tinsmith("docs", "reindex").stdout.startswith("1 passages")
     for words, code, told in (
         (["search", "x", "-c", "dcos"], 1, "there are: docs"),
+        (["-c", "dcos", "search", "x"], 1, "there are: docs"),
         (["add", "nowhere"], 1, "there is no nowhere"),
         (["rm"], 2, "--all"),
         (["show", "zz"], 1, "no passage begins with 'zz'"),

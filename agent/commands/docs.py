@@ -53,7 +53,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     again = actions.add_parser("reindex", help="embed anew, with the embedder of now")
     again.set_defaults(run=_reindex)
     for one in (add, search, show, remove, again):
-        one.add_argument("-c", "--collection", default="", help=f"(default: {DEFAULT})")
+        one.add_argument(
+            "-c", "--collection", default=argparse.SUPPRESS, help=f"(default: {DEFAULT})"
+        )
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -78,7 +78,7 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
         from agent.engines.scripted import ScriptedEngine
 
         return ScriptedEngine.from_file(Path(settings.script))
-    if settings.engine == "openai" or (settings.engine == "auto" and settings.url):
+    if not is_local(settings):
         from agent.engines.openai import OpenAIEngine
 
         if not settings.url:
@@ -143,7 +143,7 @@ def called(settings: Settings) -> str:
     """What the user calls the model that these settings name; nothing is loaded."""
     if settings.engine == "scripted":
         return "scripted"
-    if settings.engine == "openai" or (settings.engine == "auto" and settings.url):
+    if not is_local(settings):
         return settings.model or settings.url
     return Path(settings.model).name if settings.model else default_model()
 

@@ -6,7 +6,7 @@ share of what the window has beside the system's words and the tools.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from agent.prompts import render
 
 if TYPE_CHECKING:
     from agent.loop import Agent
+    from tools.base import ToolSpec
 
 FULL = 0.75
 """At which room is made."""
@@ -29,9 +30,9 @@ CHARACTERS = 4
 """Of a token, about."""
 
 
-def make_room(agent: Agent, text: str) -> Generator[Notice, None, Usage]:
-    """Before the request `text`. Gives what it has cost."""
-    size = _Size(agent, text)
+def make_room(agent: Agent, tools: Sequence[ToolSpec], text: str) -> Generator[Notice, None, Usage]:
+    """Before the request `text`; `tools`: those in the prefix. Gives what it has cost."""
+    size = _Size(agent, tools, text)
     if not size.is_full():
         return Usage()
     yield from _shorten(agent, size, len(agent.session.messages))
@@ -52,9 +53,9 @@ def make_room(agent: Agent, text: str) -> Generator[Notice, None, Usage]:
     return spent
 
 
-def make_room_for_results(agent: Agent) -> Generator[Notice, None, None]:
+def make_room_for_results(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[Notice, None, None]:
     """Within a turn: the results that were read already are shortened."""
-    size = _Size(agent, "")
+    size = _Size(agent, tools, "")
     if size.is_full():
         yield from _shorten(agent, size, window.latest_results(agent.session.messages))
 
@@ -62,10 +63,10 @@ def make_room_for_results(agent: Agent) -> Generator[Notice, None, None]:
 class _Size:
     """Tokens of the prompt, with `text` as the next request."""
 
-    def __init__(self, agent: Agent, text: str) -> None:
+    def __init__(self, agent: Agent, tools: Sequence[ToolSpec], text: str) -> None:
         from langchain_core.messages import HumanMessage
 
-        self.tools = agent.prefix()
+        self.tools = tools
         self._agent = agent
         self._asked = [HumanMessage(text)] if text else []
         self._prefix = agent.engine.count_tokens([agent.system], self.tools)

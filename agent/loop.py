@@ -97,10 +97,10 @@ class Agent:
         timer.daemon = True
         timer.start()
         try:
-            turn.usage += yield from compaction.make_room(self, text)
-            for message in self._offering.announce(
-                window.view(self.session.messages), text, self.specs()
-            ):
+            known = self.specs()
+            prefix = self._offering.stable(known)
+            turn.usage += yield from compaction.make_room(self, prefix, text)
+            for message in self._offering.announce(window.view(self.session.messages), text, known):
                 self.session.append(message)
             self.session.append(HumanMessage(text))
             while self._untold:
@@ -123,7 +123,7 @@ class Agent:
 
     def warm(self) -> None:
         """Process what every turn begins with, so that the first answer costs only the question."""
-        self.engine.warm(self._prompt(), self.prefix())
+        self.engine.warm(self._prompt(), self._offering.stable(self.specs()))
 
     def first_choice(self, request: str) -> str | None:
         """The tool that the model would call first for `request`. Nothing is run or kept."""
@@ -144,10 +144,6 @@ class Agent:
             except StopIteration as end:
                 message: AIMessage = end.value
                 return message.tool_calls[0]["name"] if message.tool_calls else None
-
-    def prefix(self) -> Sequence[ToolSpec]:
-        """The tools that every prompt begins with."""
-        return self._offering.stable(self.specs())
 
     def passages(self) -> list[citations.Source]:
         """Of documents, that this conversation has been given."""
@@ -185,10 +181,11 @@ class Agent:
     def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
         while True:
             turn.steps += 1
+            known = self.specs()
             if turn.steps > 1:
-                yield from compaction.make_room_for_results(self)
+                yield from compaction.make_room_for_results(self, self._offering.stable(known))
             specs, choice = self._offering.offer(
-                self.engine, self._prompt(), self.specs(), turn.called, turn.mend
+                self.engine, self._prompt(), known, turn.called, turn.mend
             )
             turn.mend = ""
             if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits

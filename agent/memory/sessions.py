@@ -168,11 +168,7 @@ class Session:
 
     def close(self) -> None:
         self._database.close()
-        if self._lock is not None:
-            # before it is free: afterwards it may be another program's
-            with contextlib.suppress(OSError):  # Windows keeps a file that is open
-                os.unlink(self._lock.lock_file)
-            self._lock.release()
+        _free(self._lock)
 
     def _read(self) -> list[BaseMessage]:
         with _explained("the session"):
@@ -251,10 +247,7 @@ def remove(path: Path, id: int) -> int:
             database.execute("DELETE FROM sessions WHERE id = ?", (id,))
     finally:
         database.close()
-        if lock is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(lock.lock_file)
-            lock.release()
+        _free(lock)
     return len(rows)
 
 
@@ -294,6 +287,14 @@ def _held(path: Path | str, id: int) -> FileLock | None:
                 "tinsmith chat"
             ) from None
     return lock
+
+
+def _free(lock: FileLock | None) -> None:
+    if lock is not None:
+        # before it is free: afterwards it may be another program's
+        with contextlib.suppress(OSError):  # Windows keeps a file that is open
+            os.unlink(lock.lock_file)
+        lock.release()
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:

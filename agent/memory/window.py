@@ -91,7 +91,7 @@ def latest_results(messages: Sequence[BaseMessage]) -> int:
 
 
 def has_long_results(messages: Sequence[BaseMessage]) -> bool:
-    return any(one.type == "tool" and len(str(one.text)) > SHORT for one in messages)
+    return any(map(_is_long, messages))
 
 
 def to_summarise(messages: Sequence[BaseMessage], tokens: Callable[[Cut], int], room: int) -> int:
@@ -120,9 +120,13 @@ def said(messages: Sequence[BaseMessage], room: int) -> tuple[str, ...]:
     return tuple(reversed(kept))
 
 
+def _is_long(message: BaseMessage) -> bool:
+    return message.type == "tool" and len(str(message.text)) > SHORT
+
+
 def _shortened(message: BaseMessage) -> BaseMessage:
-    text = str(message.text)
-    if message.type != "tool" or len(text) <= SHORT:
+    if not _is_long(message):
         return message
+    text = str(message.text)
     left = f"{text[:SHORT]}… ({len(text) - SHORT} more characters were here)"
     return message.model_copy(update={"content": left})

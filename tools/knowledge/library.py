@@ -72,15 +72,23 @@ class Library:
         self._opened: Mirror | None = None
 
     def collections(self) -> list[Collection]:
-        self._recover()
-        return [one for one in self._store.collections() if not one.name.endswith(FRESH)]
+        held = self._store.collections()
+        names = {one.name for one in held}
+        lost = [
+            name for name in names if name.endswith(FRESH) and name.removesuffix(FRESH) not in names
+        ]
+        for name in lost:  # a program was killed between the last two steps of `reindex`
+            self._store.rename(name, name.removesuffix(FRESH))
+        if lost:
+            held = self._store.collections()
+        return [one for one in held if not one.name.endswith(FRESH)]
 
     def collection(self, name: str) -> Collection:
         """The collection, with the mirror equal to it. Raises DocumentError when there is none."""
-        self._recover()
-        held = self._store.collection(name)
+        known = {one.name: one for one in self.collections()}
+        held = known.get(name)
         if held is None:
-            names = ", ".join(one.name for one in self.collections()) or "none yet"
+            names = ", ".join(known) or "none yet"
             raise DocumentError(
                 f"there is no collection {name!r}; there are: {names}; add documents with: "
                 "tinsmith docs add PATH"
@@ -106,8 +114,7 @@ class Library:
         for path in paths:
             if not path.exists():
                 raise DocumentError(f"there is no {path}")
-        self._recover()
-        held = self._store.collection(collection)
+        held = next((one for one in self.collections() if one.name == collection), None)
         if held is None:
             with self._store.writing():
                 self._store.create(collection, self._vectors.name, self._vectors.dimension)
@@ -250,13 +257,6 @@ class Library:
                 name = f"words-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}.db"
             self._opened = Mirror(self._home / "store" / name)
         return self._opened
-
-    def _recover(self) -> None:
-        """A program was killed between the last two steps of `reindex`."""
-        names = {one.name for one in self._store.collections()}
-        for name in names:
-            if name.endswith(FRESH) and name.removesuffix(FRESH) not in names:
-                self._store.rename(name, name.removesuffix(FRESH))
 
     def _refuse_other(self, held: Collection) -> None:
         if held.embedder != self._vectors.name:

@@ -30,7 +30,6 @@ CREATE INDEX IF NOT EXISTS passages_by_file ON passages (collection, file);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
     heading, text, content='passages', content_rowid='row', tokenize='porter unicode61'
 );
-CREATE VIRTUAL TABLE IF NOT EXISTS vocabulary USING fts5vocab('words', 'row');
 CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON passages BEGIN
     INSERT INTO words (rowid, heading, text) VALUES (new.row, new.heading, new.text);
 END;
@@ -40,6 +39,8 @@ CREATE TRIGGER IF NOT EXISTS removed AFTER DELETE ON passages BEGIN
 END;
 """
 COLUMNS = "id, file, sha256, kind, modified, first, last, heading, parts, text"
+FACTS = ("file", "sha256", "kind", "modified", "first", "last", "heading", "of")
+"""Of `Stored`, in the order of the columns between the id and the text."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +175,11 @@ class Mirror:
 
 
 def _row(one: Stored) -> tuple[str | int | float, ...]:
-    facts = one.facts
-    names = ("file", "sha256", "kind", "modified", "first", "last", "heading", "of")
-    return (one.id, *(facts[name] for name in names), one.text)
+    return (one.id, *(one.facts[name] for name in FACTS), one.text)
 
 
 def _stored(row: Sequence[Any]) -> Stored:
-    names = ("file", "sha256", "kind", "modified", "first", "last", "heading", "of")
-    return Stored(row[0], row[9], dict(zip(names, row[1:9], strict=True)))
+    return Stored(row[0], row[-1], dict(zip(FACTS, row[1:-1], strict=True)))
 
 
 _WORD = re.compile(r"\w+")

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 SIZE = 1100
 """Characters of a passage, about: some 240 tokens, of which small embedders read 256."""
-LEAST = 200
-"""A block under this size is joined with the next under the same heading."""
 
 
 @dataclass(frozen=True)

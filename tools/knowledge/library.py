@@ -333,7 +333,7 @@ class Library:
 
 
 def _stored(path: Path, digest: str, found: Sequence[Passage]) -> Iterator[Stored]:
-    modified = path.stat().st_mtime
+    modified = int(path.stat().st_mtime)  # Chroma gives floats back a little off
     for at, one in enumerate(found):
         yield Stored(
             _id(path, digest, at),

@@ -22,7 +22,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS revisions (collection TEXT PRIMARY KEY, revision TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS passages (
     row INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, file TEXT NOT NULL,
-    sha256 TEXT NOT NULL, kind TEXT NOT NULL, modified REAL NOT NULL, first INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, kind TEXT NOT NULL, modified INTEGER NOT NULL, first INTEGER NOT NULL,
     last INTEGER NOT NULL, heading TEXT NOT NULL, parts INTEGER NOT NULL, text TEXT NOT NULL,
     UNIQUE (collection, id)
 );
@@ -49,7 +49,7 @@ class File:
     """Its absolute path."""
     sha256: str
     kind: str
-    modified: float
+    modified: int
     """Seconds since 1970."""
     passages: int
     whole: bool

@@ -9,8 +9,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from agent.approval import Answer, Remembered, pattern
 from agent.errors import TinsmithError, UsageError
 from agent.memory.sessions import Session
 from agent.repl import prompt
+from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
 from agent.repl.loading import Loading, Say
 from agent.repl.screen import Screen
@@ -36,10 +36,6 @@ LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
-
-
-class Leave(Exception):
-    """The user wants to go."""
 
 
 def chat(args: argparse.Namespace) -> int:
@@ -68,12 +64,12 @@ class Repl:
         self, settings: Settings, session: Session, tools: list[Path], terminal: bool
     ) -> None:
         """`tools`: files and folders given besides the usual places. `terminal`: a user types."""
-        self._settings = settings
+        self.settings = settings
         self._session = session
         self._paths = tools
         self._box: Toolbox | None = None
-        self._screen = Screen()
-        self._approve = Remembered(home() / "approvals.json", self._ask, self._screen.notice)
+        self.screen = Screen()
+        self._approve = Remembered(home() / "approvals.json", self._ask, self.screen.notice)
         self._prompt: PromptSession[str] | None = None
         self._typed = ""
         """Text for the next prompt to begin with."""
@@ -98,7 +94,7 @@ class Repl:
     def run(self) -> int:
         if self._prompt is not None:
             print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
-            self._screen.recall(self._session.messages)
+            self.screen.recall(self._session.messages)
         if self._prompt is None or prompt.is_dumb_terminal():  # which never tells that it has drawn
             self._loading.start()
         else:
@@ -111,13 +107,13 @@ class Repl:
                 elif line:
                     self._send(line)
             except (EOFError, Leave):
-                failed = self._prompt is None and self._screen.ended not in ("", "answered")
+                failed = self._prompt is None and self.screen.ended not in ("", "answered")
                 return 1 if failed else 0
             except KeyboardInterrupt:
                 if time.monotonic() - self._interrupted < LEAVE_SECONDS:
                     return 0
                 self._interrupted = time.monotonic()
-                self._screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
+                self.screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
             except (Exception, SystemExit) as error:  # a tool's choices may end with that one
                 self._tell(error)
                 if self._prompt is None:
@@ -140,9 +136,9 @@ class Repl:
         if self._box is None:
             self._box = app.toolbox(self._paths, app.is_trusted(app.project_tools()))
             for problem in self._box.problems:
-                self._screen.notice(str(problem))
+                self.screen.notice(str(problem))
         say("starting" if settings.engine == "scripted" else "reading the weights")
-        return app.build(settings, self._session, self._box, self._approve, self._screen.dim)
+        return app.build(settings, self._session, self._box, self._approve, self.screen.dim)
 
     def _shown(self, sender: object) -> None:
         """Only now, so that the imports do not delay the prompt."""
@@ -160,23 +156,21 @@ class Repl:
 
     def _tell(self, error: BaseException) -> None:
         self._told = error
-        self._screen.notice(_told(error))
+        self.screen.notice(_told(error))
         if error is self._loading.error and self._prompt is not None and self._before is None:
-            self._screen.notice(
-                "/model NAME talks with another one; Tab shows those that are here."
-            )
+            self.screen.notice("/model NAME talks with another one; Tab shows those that are here.")
 
-    def _loaded(self) -> Agent:
+    def agent(self) -> Agent:
         """The agent, waited for if need be. Raises what went wrong with loading."""
         if self._aside:
             raise UsageError(
                 f"the model is set aside until {self._aside} has ended ({self._training}); "
-                f"/model {app.called(self._settings)} brings it back now"
+                f"/model {app.called(self.settings)} brings it back now"
             )
         loading = self._loading
         loading.start()  # should the prompt not have been drawn
         if not loading.is_loaded or not loading.is_idle:
-            with self._waiting(), prompt.quiet_keys(), self._screen.waiting(loading.stage):
+            with self._waiting(), prompt.quiet_keys(), self.screen.waiting(loading.stage):
                 typed = b""
                 while not loading.wait(GLANCE):
                     typed += prompt.typed()
@@ -195,10 +189,10 @@ class Repl:
     def _back(self, error: Exception, before: Settings) -> Agent:
         if error is not self._told:
             self._tell(error)
-        self._screen.dim(f"back to {app.called(before)}")
-        self._settings, self._before = before, None
+        self.screen.dim(f"back to {app.called(before)}")
+        self.settings, self._before = before, None
         self._loading = self._load(before)
-        return self._loaded()
+        return self.agent()
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -241,21 +235,21 @@ class Repl:
 
     def _send(self, text: str) -> None:
         try:
-            agent = self._loaded()
+            agent = self.agent()
         except KeyboardInterrupt:
             self._typed = text
             raise
         before = self._jobs()
         events = agent.send(text.encode("utf-8", "replace").decode())
-        with prompt.interrupts(agent.stop), prompt.quiet_keys(), self._screen.turn():
+        with prompt.interrupts(agent.stop), prompt.quiet_keys(), self.screen.turn():
             try:
                 for event in events:
-                    self._screen.draw(event)
+                    self.screen.draw(event)
             finally:
                 events.close()
-        if self._screen.ended == "interrupted":
+        if self.screen.ended == "interrupted":
             raise KeyboardInterrupt
-        if self._prompt is not None and app.is_local(self._settings):
+        if self._prompt is not None and app.is_local(self.settings):
             self._make_room(before)
 
     def _jobs(self) -> set[str]:
@@ -286,9 +280,9 @@ class Repl:
             elif answer == "aside":
                 self._aside = job.id
                 self._loading.close()
-                self._loading = self._load(self._settings)
+                self._loading = self._load(self.settings)
             else:
-                self._screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
+                self.screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
 
     def _asked(self, question: str, answers: tuple[str, ...]) -> str:
         """One of `answers`, given by its first letter or whole; the last one at Ctrl-D."""
@@ -304,7 +298,7 @@ class Repl:
                 for answer in answers:
                     if said in (answer, answer[0]):
                         return answer
-                self._screen.dim(f"one of: {', '.join(answers)}")
+                self.screen.dim(f"one of: {', '.join(answers)}")
 
     def _ended(self, job: str) -> None:
         """In another thread."""
@@ -323,7 +317,7 @@ class Repl:
         if not wanted:
             del answers["a"]
         answers |= {answer: answer for answer in answers.values()}
-        with self._screen.approval(name, arguments, preview), self._undisturbed():
+        with self.screen.approval(name, arguments, preview), self._undisturbed():
             # typed before the question could be read, so no answer to it: the next prompt's
             self._typed += prompt.text_of(prompt.typed())
             while True:
@@ -335,14 +329,14 @@ class Repl:
                 said = answers.get(word.rstrip(",.:").lower())
                 if said == "no" or (said and not reason):  # consent is one word, or it is none
                     return said, reason.strip()
-                self._screen.dim(f"{', '.join(answers)}: one of these; only behind n more words")
+                self.screen.dim(f"{', '.join(answers)}: one of these; only behind n more words")
 
     def _news(self, text: str) -> None:
         """In another thread."""
         if self._asks:
             self._unsaid.append(text)
         else:
-            self._screen.notice(text)
+            self.screen.notice(text)
 
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -352,7 +346,7 @@ class Repl:
         finally:
             self._asks = False
             while self._unsaid:
-                self._screen.notice(self._unsaid.pop(0))
+                self.screen.notice(self._unsaid.pop(0))
 
     def _arguments(self, command: str) -> Iterable[str]:
         if command == "model":
@@ -371,114 +365,41 @@ class Repl:
             raise UsageError(f"no command /{name}; {hint}")
         command(self, rest.strip())
 
-    def help(self, rest: str) -> None:
-        """show the commands"""
-        for name, command in COMMANDS.items():
-            self._screen.plain(f"/{name:8}{command.__doc__}")
-        self._screen.dim(
-            "Alt-Enter or a \\ at the end breaks the line. Tab completes names of tools. "
-            "Ctrl-C stops an answer, twice leaves."
-        )
-
-    def tools(self, rest: str) -> None:
-        """list the tools; /tools reload reads the files again"""
-        if not self._aside:
-            self._loaded()
-        assert self._box is not None
-        if rest == "reload":
-            self._box.reload()
-            for problem in self._box.problems:
-                self._screen.notice(str(problem))
-            if not self._aside:
-                self._loaded().tools = self._box.tools
-                self._loading.warm()
-        elif rest:
-            raise UsageError(f"/tools {rest}: it is /tools or /tools reload")
-        for name, tool in self._box.tools.items():
-            self._screen.plain(f"{name:16}{tool.description.splitlines()[0]}")
-
-    def model(self, rest: str) -> None:
-        """show the model; /model NAME talks with another one, the conversation stays"""
-        if not rest:
-            agent = self._loaded()
-            self._screen.plain(f"{agent.engine.name}, window {agent.engine.context} tokens")
-            self._screen.plain(f"on this machine: {', '.join(catalog.talking()) or 'none'}")
-            return
-        local = catalog.is_here(rest) or catalog.local(rest)
-        if self._settings.url and not local:  # one of the server's
-            wanted = replace(self._settings, model=rest, engine="openai")
-        else:
-            catalog.resolve(rest)
-            wanted = replace(self._settings, model=rest, engine="auto", url="")
+    def load(self, wanted: Settings) -> None:
+        """Talk with another model; with the one before again, should it not load."""
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
-            self._loaded()
+            self.agent()
             self._loading.close()
-            self._before = self._settings if self._prompt is not None else None
-        self._settings, self._aside = wanted, ""
+            self._before = self.settings if self._prompt is not None else None
+        self.settings, self._aside = wanted, ""
         self._loading = self._load(wanted)
         self._loading.start()
 
-    def sources(self, rest: str) -> None:
-        """the passages that were found; /sources FILE:LINE shows what stands there"""
-        from agent.citations import sources
-        from tools.documents import lines_of
-
-        if rest:
-            wanted = sources(f"[{rest}]")
-            if not wanted:
-                raise UsageError(f"/sources {rest}: it is FILE:LINE, such as README.md:12")
-            self._screen.plain(lines_of(wanted[0].file, wanted[0].first, wanted[0].last))
-            return
-        for source in dict.fromkeys(self._loaded().passages()):
-            self._screen.plain(str(source))
-
-    def jobs(self, rest: str) -> None:
-        """list the trainings"""
-        from tools.specialists.jobs import Jobs
-        from tools.train import status
-
-        for job in Jobs(home()).all():
-            self._screen.plain(status(job))
-
-    def promote(self, rest: str) -> None:
-        """use another version from now on: /promote NAME@VERSION, or NAME for its latest"""
-        from tools.specialists.registry import Registry
-
-        registry = Registry(home())
-        if not rest:
-            there = [f"{name}@{max(registry.versions(name))}" for name in registry.names()]
-            raise UsageError(f"/promote NAME@VERSION; the latest are: {', '.join(there) or 'none'}")
-        self._screen.plain(registry.promote(*registry.latest(rest)))
-        if self._loading.is_loaded and self._loading.error is None:
-            self._loading.warm()  # the choices of tools are others now
-
-    def new(self, rest: str) -> None:
-        """begin a new conversation"""
+    def go_on_with(self, session: Session) -> Session:
+        """Another conversation from now on; gives the one before, closed."""
         if not self._aside and not self._loading.is_loaded:
-            self._loaded()  # it was given the session that is to be closed
-        session = Session.create(home() / "sessions.db")
-        self._session.close()
-        if self._session.messages:
-            back = f"tinsmith chat --resume {self._session.id}"
-            self._screen.dim(f"a new one; back to the last with: {back}")
-        self._session = session
+            self.agent()  # it was given the session that is to be closed
+        before, self._session = self._session, session
+        before.close()
         self._approve.forget_session()
+        return before
 
-    def quit(self, rest: str) -> None:
-        """leave; the conversation is kept (tinsmith chat --resume)"""
-        raise Leave
+    def toolbox(self) -> Toolbox:
+        if not self._aside:
+            self.agent()
+        assert self._box is not None
+        return self._box
 
+    def tools_changed(self) -> None:
+        """They were read again."""
+        if not self._aside:
+            self.agent().tools = self.toolbox().tools
+            self._loading.warm()
 
-COMMANDS: dict[str, Callable[[Repl, str], None]] = {
-    "help": Repl.help,
-    "tools": Repl.tools,
-    "model": Repl.model,
-    "sources": Repl.sources,
-    "jobs": Repl.jobs,
-    "promote": Repl.promote,
-    "new": Repl.new,
-    "quit": Repl.quit,
-}
+    def warm(self) -> None:
+        """Process again, while the user types, what every turn begins with."""
+        if self._loading.is_loaded and self._loading.error is None:
+            self._loading.warm()
 
 
 def _told(error: BaseException) -> str:

@@ -1,0 +1,123 @@
+"""What may be typed behind a slash. Each is a function whose docstring is its help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent import catalog
+from agent.errors import UsageError
+from agent.memory.sessions import Session
+from agent.settings import home
+
+if TYPE_CHECKING:
+    from agent.repl.repl import Repl
+
+Command = Callable[["Repl", str], None]
+COMMANDS: dict[str, Command] = {}
+
+
+class Leave(Exception):
+    """The user wants to go."""
+
+
+def command(function: Command) -> Command:
+    """Make it a command of its name. It is given what stands behind the name."""
+    COMMANDS[function.__name__] = function
+    return function
+
+
+@command
+def help(repl: Repl, rest: str) -> None:
+    """show the commands"""
+    for name, function in COMMANDS.items():
+        repl.screen.plain(f"/{name:8}{function.__doc__}")
+    repl.screen.dim(
+        "Alt-Enter or a \\ at the end breaks the line. Tab completes names of tools. "
+        "Ctrl-C stops an answer, twice leaves."
+    )
+
+
+@command
+def tools(repl: Repl, rest: str) -> None:
+    """list the tools; /tools reload reads the files again"""
+    box = repl.toolbox()
+    if rest == "reload":
+        box.reload()
+        for problem in box.problems:
+            repl.screen.notice(str(problem))
+        repl.tools_changed()
+    elif rest:
+        raise UsageError(f"/tools {rest}: it is /tools or /tools reload")
+    for name, tool in box.tools.items():
+        repl.screen.plain(f"{name:16}{tool.description.splitlines()[0]}")
+
+
+@command
+def model(repl: Repl, rest: str) -> None:
+    """show the model; /model NAME talks with another one, the conversation stays"""
+    if not rest:
+        agent = repl.agent()
+        repl.screen.plain(f"{agent.engine.name}, window {agent.engine.context} tokens")
+        repl.screen.plain(f"on this machine: {', '.join(catalog.talking()) or 'none'}")
+        return
+    local = catalog.is_here(rest) or catalog.local(rest)
+    if repl.settings.url and not local:  # one of the server's
+        repl.load(replace(repl.settings, model=rest, engine="openai"))
+    else:
+        catalog.resolve(rest)
+        repl.load(replace(repl.settings, model=rest, engine="auto", url=""))
+
+
+@command
+def sources(repl: Repl, rest: str) -> None:
+    """the passages that were found; /sources FILE:LINE shows what stands there"""
+    from agent.citations import sources
+    from tools.documents import lines_of
+
+    if rest:
+        wanted = sources(f"[{rest}]")
+        if not wanted:
+            raise UsageError(f"/sources {rest}: it is FILE:LINE, such as README.md:12")
+        repl.screen.plain(lines_of(wanted[0].file, wanted[0].first, wanted[0].last))
+        return
+    for source in dict.fromkeys(repl.agent().passages()):
+        repl.screen.plain(str(source))
+
+
+@command
+def jobs(repl: Repl, rest: str) -> None:
+    """list the trainings"""
+    from tools.specialists.jobs import Jobs
+    from tools.train import status
+
+    for job in Jobs(home()).all():
+        repl.screen.plain(status(job))
+
+
+@command
+def promote(repl: Repl, rest: str) -> None:
+    """use another version from now on: /promote NAME@VERSION, or NAME for its latest"""
+    from tools.specialists.registry import Registry
+
+    registry = Registry(home())
+    if not rest:
+        there = [f"{name}@{max(registry.versions(name))}" for name in registry.names()]
+        raise UsageError(f"/promote NAME@VERSION; the latest are: {', '.join(there) or 'none'}")
+    repl.screen.plain(registry.promote(*registry.latest(rest)))
+    repl.warm()  # the choices of tools are others now
+
+
+@command
+def new(repl: Repl, rest: str) -> None:
+    """begin a new conversation"""
+    last = repl.go_on_with(Session.create(home() / "sessions.db"))
+    if last.messages:
+        repl.screen.dim(f"a new one; back to the last with: tinsmith chat --resume {last.id}")
+
+
+@command
+def quit(repl: Repl, rest: str) -> None:
+    """leave; the conversation is kept (tinsmith chat --resume)"""
+    raise Leave

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,16 @@ from agent.errors import UsageError
 from agent.loop import Agent, Limits
 from agent.offering import Embedder, Offering
 from agent.settings import Settings, home
+from tools.errors import FactError
 from tools.quiet import quiet
 
 if TYPE_CHECKING:
+    import numpy as np
     from langchain_core.tools import BaseTool
 
     from agent.engines.token_model import TokenModel
     from agent.memory.sessions import Session
+    from tools.knowledge.facts import Facts
     from tools.knowledge.library import Library
     from tools.loader import Toolbox
 
@@ -69,6 +73,7 @@ def build(
             max_tokens=settings.max_tokens,
         ),
         Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
+        facts() if embedder.result() else None,
     )
 
 
@@ -166,9 +171,14 @@ def load_embedder() -> Embedder | None:
     """None when it has not been pulled: all tools are then offered, and none is judged."""
     if not catalog.is_here(catalog.EMBEDDER):
         return None
+    return _embedder(catalog.path_of(catalog.EMBEDDER))
+
+
+@cache  # one for the tools' choice and for the facts
+def _embedder(path: Path) -> Embedder:
     from agent.embedder import SentenceEmbedder
 
-    return SentenceEmbedder(catalog.path_of(catalog.EMBEDDER))
+    return SentenceEmbedder(path)
 
 
 def toolbox(paths: Sequence[Path], trusted: bool) -> Toolbox:
@@ -198,12 +208,35 @@ def library() -> Library:
     return Library(home(), now.store_url, now.embedder)
 
 
+def facts() -> Facts:
+    """Those of the state folder. One object: the tools write what the loop reads."""
+    return _facts(home())
+
+
+@cache
+def _facts(home: Path) -> Facts:
+    from tools.knowledge.facts import Facts
+
+    return Facts(home, catalog.EMBEDDER, _embed_facts)
+
+
+def _embed_facts(texts: Sequence[str]) -> np.ndarray:
+    embedder = load_embedder()
+    if embedder is None:
+        raise FactError(
+            f"facts need the embedder {catalog.EMBEDDER}; get it with: tinsmith models pull "
+            f"{catalog.EMBEDDER}"
+        )
+    return embedder.embed(texts)
+
+
 def built_in() -> Iterable[BaseTool]:
     from tools.base import tools_of
     from tools.calculate import calculate
     from tools.classify import Classify
     from tools.documents import Documents
     from tools.files import Files
+    from tools.memory import Memory
     from tools.specialists.use import Specialists
     from tools.train import Train
 
@@ -211,6 +244,7 @@ def built_in() -> Iterable[BaseTool]:
     boxes = (
         files,
         Documents(library(), files),
+        Memory(facts()),
         Classify(specialists, files),
         Train(specialists, files),
     )

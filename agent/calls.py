@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
+    from tools.base import Origin
 
 GLANCE = 0.1
 """Seconds between two looks at whether the user has stopped the turn."""
@@ -75,7 +76,7 @@ def _side_by_side(
             running.append(refusal)
         else:
             session.call_started(_id(call))
-            running.append(_Running(tool, call, seconds))
+            running.append(_Running(tool, call, seconds, _origin(session)))
     answers = []
     for call, one in zip(calls, running, strict=True):
         if isinstance(one, _Running):
@@ -117,11 +118,12 @@ def _refusal(
 class _Running:
     """A call in a thread that does nothing else meanwhile."""
 
-    def __init__(self, tool: BaseTool, call: ToolCall, seconds: float) -> None:
+    def __init__(self, tool: BaseTool, call: ToolCall, seconds: float, origin: Origin) -> None:
         from tools.base import timeout_of
 
         self.spent = 0.0
         self._call = call
+        self._origin = origin
         self._seconds = timeout_of(tool) or seconds
         self._started = time.monotonic()
         self._progress: ToolProgress | None = None
@@ -152,11 +154,13 @@ class _Running:
             self.spent = time.monotonic() - self._started
 
     def _work(self, tool: BaseTool) -> None:
-        from tools.base import ToolError, hear, invoke
+        from tools.base import Refused, ToolError, hear, invoke
 
-        hear(self._hear)
+        hear(self._hear, self._origin)
         try:
             self._done.put((_answer(self._call, invoke(tool, self._call["args"]), ok=True), ""))
+        except Refused as error:
+            self._done.put((_answer(self._call, str(error), ok=False), ""))
         except ToolError as error:
             self._done.put((_mistake(self._call, error), ""))
         except BaseException as error:  # a tool must not end the session, and a bug stays visible
@@ -197,6 +201,12 @@ def _in_thread(job: Callable[[], None]) -> None:
     except IndexError:
         thread = _Thread()
     thread.jobs.put(job)
+
+
+def _origin(session: Session) -> Origin:
+    from tools.base import Origin
+
+    return Origin(session.id, sum(message.type == "human" for message in session.messages))
 
 
 def _id(call: ToolCall) -> str:

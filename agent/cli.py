@@ -19,6 +19,7 @@ from agent.commands import (
     docs,
     doctor,
     jobs,
+    memory,
     models,
     sessions,
     specialists,
@@ -26,11 +27,11 @@ from agent.commands import (
 )
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
-from tools.errors import DocumentError, SpecialistError
+from tools.errors import ToolError
 
 COMMANDS = (
     *(chat, ask, docs, train, jobs, specialists),
-    *(models, tools_command, sessions, approvals, config, doctor),
+    *(models, tools_command, sessions, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130
 
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = 1
-    except (TinsmithError, SpecialistError, DocumentError) as error:
+    except (TinsmithError, ToolError) as error:
         print(f"tinsmith: {error}", file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:

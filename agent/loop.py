@@ -27,9 +27,10 @@ from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
-from agent.memory import window
+from agent.memory import recall, window
 from agent.offering import Offering
 from agent.prompts import render
+from tools.errors import ToolError
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolCall, ToolMessage
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from agent.memory.sessions import Session
     from tools.base import ToolSpec
+    from tools.knowledge.facts import Facts
 
 SAME_RESULT_LIMIT = 3
 """The same call with the same result this often earns a nudge; once more ends the turn."""
@@ -71,7 +73,9 @@ class Agent:
         approve: Approver = deny,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
         limits: Limits = Limits(),
+        facts: Facts | None = None,
     ) -> None:
+        """`facts`: those that last, of which the likeliest are told before each request."""
         self.engine = engine
         self.tools = tools
         self.session = session
@@ -81,6 +85,7 @@ class Agent:
         self._approve = approve
         self._sampling = sampling
         self._limits = limits
+        self._facts = facts
         self._stopped = threading.Event()
         self._faulty: dict[str, str] = {}
         """Tools that cannot be offered, and why."""
@@ -100,8 +105,10 @@ class Agent:
             known = self.specs()
             prefix = self._offering.stable(known)
             turn.usage += yield from compaction.make_room(self, prefix, text)
-            for message in self._offering.announce(window.view(self.session.messages), text, known):
+            sent = window.view(self.session.messages)
+            for message in self._offering.announce(sent, text, known):
                 self.session.append(message)
+            yield from self._remind(sent, text)
             self.session.append(HumanMessage(text))
             while self._untold:
                 yield Notice(self._untold.pop(0))
@@ -172,6 +179,16 @@ class Agent:
             if one is not None:
                 found.append(one)
         return found
+
+    def _remind(self, sent: Sequence[BaseMessage], text: str) -> Generator[Notice, None, None]:
+        """Of the facts that may matter for the request `text`. The turn goes on without them."""
+        if self._facts is None:
+            return
+        try:
+            for message in recall.remind(self._facts, sent, text):
+                self.session.append(message)
+        except ToolError as error:
+            yield Notice(f"what is remembered cannot be read: {error}")
 
     def _leave_out(self, name: str, why: str) -> None:
         if self._faulty.get(name) != why:

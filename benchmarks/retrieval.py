@@ -114,7 +114,7 @@ def cranfield(library: Library) -> None:
         question = queries[number - 1]
         ways = {
             "words": library._mirror.best(DEFAULT, question, DEEP, Wanted()),
-            "vectors": library._store.nearest(DEFAULT, vector, DEEP),
+            "vectors": list(library._store.nearest(DEFAULT, vector, DEEP)),
             "both": [one.id for one in library.search_by(question, vector, DEFAULT, DEEP)],
         }
         for way, ids in ways.items():

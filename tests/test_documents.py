@@ -468,9 +468,8 @@ def test_passages_of_one_vector_each_are_found(library: Library) -> None:
         some = [Stored(str(n), f"number {n}", facts) for n in range(8)]
         library._store.put("grid", some, np.eye(8, dtype=np.float32))
     for number in range(8):
-        assert library._store.nearest("grid", np.eye(8, dtype=np.float32)[number], 1) == [
-            str(number)
-        ]
+        found = library._store.nearest("grid", np.eye(8, dtype=np.float32)[number], 1)
+        assert found == {str(number): pytest.approx(1.0)}
 
 
 # --- The tools and the command ---

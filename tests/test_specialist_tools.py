@@ -13,7 +13,7 @@ import pytest
 from langchain_core.tools import BaseTool
 
 from tests import small
-from tools.base import ToolError, hear, invoke, preview, spec, tools_of
+from tools.base import Origin, ToolError, hear, invoke, preview, spec, tools_of
 from tools.classify import Classify, verdict
 from tools.errors import SpecialistError
 from tools.files import Files
@@ -179,7 +179,7 @@ def test_a_file_is_classified_into_a_new_one_beside_it(
     box: dict[str, BaseTool], trained: str, folder: Path
 ) -> None:
     seen: list[tuple[int, int, str]] = []
-    hear(lambda *far: seen.append(far))
+    hear(lambda *far: seen.append(far), Origin())
     said = invoke(box["classify_file"], {"specialist": trained, "path": "messages.csv"})
     assert said.startswith("400 rows are labelled and saved in messages.topics.csv: ")
     assert seen[-1] == (400, 400, "texts")

@@ -29,6 +29,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.tools import ToolException as LangChainToolException
 from pydantic import BaseModel, Field, ValidationError
 
+from tools.errors import Refused as Refused
 from tools.errors import ToolError as ToolError  # what a tool raises, beside what it is made with
 
 FORMATS = {
@@ -47,6 +48,19 @@ Choices = Sequence[str] | Mapping[str, str]
 Report = Callable[[int, int, str], None]
 
 _report: ContextVar[Report | None] = ContextVar("report", default=None)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where in which conversation something was asked for."""
+
+    session: int = 0
+    """Its number; 0: in none, on the command line."""
+    message: int = 0
+    """The user's n-th message in it, from 1."""
+
+
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039  frozen
 
 
 class ToolMistake(Exception):
@@ -207,9 +221,15 @@ def progress(done: int, total: int, what: str) -> None:
         report(done, total, what)
 
 
-def hear(report: Report) -> None:
-    """In a thread that runs a tool: who is told of its progress."""
+def origin() -> Origin:
+    """For a tool: where the call that runs it comes from."""
+    return _origin.get()
+
+
+def hear(report: Report, asked: Origin) -> None:
+    """In a thread that runs a tool: who is told of its progress, and where the call comes from."""
     _report.set(report)
+    _origin.set(asked)
 
 
 def as_text(result: Any) -> str:

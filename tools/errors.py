@@ -1,8 +1,10 @@
 """What goes wrong in a tool, for a reason that whoever called it can act on.
 
-    ToolError                the model hears it
-    ├── DocumentError        exit code 1: a document, or the store of them
-    └── SpecialistError      exit code 1 on the command line, shown as one sentence
+    ToolError                the model hears it; on the command line exit code 1, one sentence
+    ├── Refused              no other arguments would mend the call
+    │   └── FactError        a fact that is not there, or may not be kept
+    ├── DocumentError        a document, or the store of them
+    └── SpecialistError
         ├── PlanError        exit code 2: what was asked for cannot be done (column, method, base)
         ├── DataError        exit code 2: the file of examples cannot be used
         └── UnknownSpecialist  exit code 2
@@ -16,13 +18,23 @@ from __future__ import annotations
 class ToolError(Exception):
     """The message says what is wrong, with the value, and the way out."""
 
+    exit_code = 1
+
+
+class Refused(ToolError):
+    """The model is not made to call once more."""
+
 
 class DocumentError(ToolError):
-    exit_code = 1
+    pass
+
+
+class FactError(Refused):
+    pass
 
 
 class SpecialistError(ToolError):
-    exit_code = 1
+    pass
 
 
 class PlanError(SpecialistError):

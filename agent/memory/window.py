@@ -23,6 +23,8 @@ RECENT = 2
 SHORT = 200
 """Characters that are left of an old result."""
 MARK = "compacted"
+BEFORE = {"offer", "facts"}
+"""Marks of what is told to the model just before the user speaks."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,7 @@ def turns(messages: Sequence[BaseMessage]) -> list[int]:
     for at, message in enumerate(messages):
         if message.type != "human":
             continue
-        while (
-            at
-            and messages[at - 1].type == "system"
-            and "offer" in messages[at - 1].additional_kwargs
-        ):
+        while at and BEFORE & messages[at - 1].additional_kwargs.keys():
             at -= 1
         found.append(at)
     return found

@@ -87,6 +87,29 @@ def sources(repl: Repl, rest: str) -> None:
 
 
 @command
+def memory(repl: Repl, rest: str) -> None:
+    """list what is remembered; /memory history, edit N TEXT, forget N"""
+    from agent.app import facts
+    from agent.commands.memory import forgotten, kept, listed
+
+    action, _, words = rest.partition(" ")
+    number, _, text = words.strip().partition(" ")
+    if action in ("", "history") and not words:
+        lines = list(listed(facts(), bool(action))) or ["nothing is remembered yet"]
+    elif action == "edit" and number.isdigit() and text.strip():
+        lines = list(kept(facts().edit(int(number), text)))
+    elif action == "forget" and number.isdigit() and not text:
+        lines = list(forgotten(facts().forget(int(number))))
+    else:
+        raise UsageError(
+            f"/memory {rest}: it is /memory, /memory history, /memory edit N TEXT or "
+            "/memory forget N"
+        )
+    for line in lines:
+        repl.screen.plain(line)
+
+
+@command
 def jobs(repl: Repl, rest: str) -> None:
     """list the trainings"""
     from tools.specialists.jobs import Jobs

@@ -24,7 +24,7 @@ from agent.repl.loading import Loading, Say
 from agent.repl.screen import Screen
 from agent.repl.trainings import Trainings
 from agent.settings import Settings, home
-from tools.errors import DocumentError, SpecialistError
+from tools.errors import ToolError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -117,7 +117,7 @@ class Repl:
             except (Exception, SystemExit) as error:  # a tool's choices may end with that one
                 self._tell(error)
                 if self._prompt is None:
-                    return error.exit_code if isinstance(error, TinsmithError) else 1
+                    return error.exit_code if isinstance(error, TinsmithError | ToolError) else 1
 
     def close(self, code: int) -> None:
         """Free the model. One that is still loading cannot be broken off: the process ends."""
@@ -404,7 +404,7 @@ class Repl:
 
 def _told(error: BaseException) -> str:
     """One line for the user; a bug says where it is."""
-    if isinstance(error, TinsmithError | SpecialistError | DocumentError):
+    if isinstance(error, TinsmithError | ToolError):
         return str(error)
     where = traceback.extract_tb(error.__traceback__)[-1]
     return (

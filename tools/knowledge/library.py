@@ -67,7 +67,7 @@ class Library:
     def __init__(self, home: Path, url: str, embedder: str) -> None:
         self._home = home
         self._url = url
-        self._store = Store(home, url)
+        self._store = Store(home / "store", url)
         self._vectors = Vectors(home, embedder)
         self._opened: Mirror | None = None
 

@@ -46,9 +46,9 @@ class Stored:
 
 
 class Store:
-    def __init__(self, home: Path, url: str = "") -> None:
-        """`url`: of a Chroma server; "": the store in `home`. Nothing is opened yet."""
-        self._place = home / "store"
+    def __init__(self, place: Path, url: str = "") -> None:
+        """`url`: of a Chroma server; "": the store in the folder `place`. Nothing is opened yet."""
+        self._place = place
         self._url = url
         self._client: Any = None
         self._seen: dict[str, str] = {}
@@ -134,13 +134,19 @@ class Store:
 
     def nearest(
         self, name: str, vector: np.ndarray, count: int, where: Mapping[str, Any] | None = None
-    ) -> list[str]:
-        """Ids of the `count` nearest passages, the nearest first. `where`: Chroma's filter."""
+    ) -> dict[str, float]:
+        """Ids of the `count` nearest passages and their cosines, the nearest first.
+
+        `where`: Chroma's filter.
+        """
         with self._errors():
             found = self._current(name).query(
-                query_embeddings=vector[None], n_results=count, where=where, include=[]
+                query_embeddings=vector[None], n_results=count, where=where, include=["distances"]
             )
-        return list(found["ids"][0])
+        return {
+            id: 1.0 - distance
+            for id, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+        }
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

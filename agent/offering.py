@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from agent.engines.base import Choice, Engine
 from agent.engines.template import describe
 from agent.grounding import request_of
+from agent.memory.recall import NEAR
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Offering:
     ) -> Choice:
         """`prefix`: those of `specs` that stand in the stable prefix."""
         cosines = self._nearness(request, specs)
-        if self._is_talk(request, max(cosines)):
+        if self._is_talk(request, max(cosines)) or max(cosines) < _nearest_fact(messages):
             return Choice("text")
         odds = engine.fits(messages, prefix)
         opening = sum(message.type == "human" for message in messages) == 1
@@ -256,6 +257,13 @@ class Offering:
         assert self._embedder is not None
         vector: np.ndarray = self._embedder.embed([text])[0]
         return vector
+
+
+def _nearest_fact(messages: Sequence[BaseMessage]) -> float:
+    """How near the facts are that were told just before the request; at most so near that a tool
+    which is named is nearer."""
+    told = (one.additional_kwargs[NEAR] for one in messages[-2:] if NEAR in one.additional_kwargs)
+    return min(NAMED, next(told, 0.0))
 
 
 def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:

@@ -168,8 +168,8 @@ def test_what_is_relevant_is_found_and_nothing_else(facts: Facts) -> None:
     for text in (REX, "The user lives in Graz.", "The server listens on port 8080."):
         facts.remember(text, Origin())
     assert [one.text for one in facts.relevant("what is my dog called?", 4, 0.3)] == [REX]
-    assert facts.relevant("tell me about photosynthesis", 4, 0.3) == []
-    assert facts.relevant("  ", 4, 0.3) == []
+    assert facts.relevant("tell me about photosynthesis", 4, 0.3) == {}
+    assert facts.relevant("  ", 4, 0.3) == {}
 
 
 def test_a_replaced_fact_is_not_found(facts: Facts) -> None:
@@ -309,6 +309,20 @@ def test_what_has_nothing_to_do_with_it_is_not_told(facts: Facts) -> None:
     agent = agent_of(facts, say("light makes sugar"))
     list(agent.send("explain photosynthesis"))
     assert told(sent(agent)) == []
+
+
+def test_a_fact_that_is_nearer_than_any_tool_is_answered_from(
+    facts: Facts, embedder: SentenceEmbedder
+) -> None:
+    facts.remember(REX, Origin())
+    tools = {tool.name: tool for tool in tools_of(Memory(facts))}
+    engine = ScriptedEngine(say("Rex"), call("remember", fact=BRUNO), say("I will"))
+    session, offering = Session.create(":memory:"), Offering(embedder, 8)
+    agent = Agent(engine, tools, session, offering, facts=facts)
+    list(agent.send("what is my dog called?"))
+    assert engine.seen[-1].choice.mode == "text"
+    list(agent.send("remember that my dog is called Bruno"))
+    assert [one.text for one in facts.holding()] == [BRUNO]
 
 
 def test_a_summary_never_parts_a_fact_from_its_request(facts: Facts) -> None:

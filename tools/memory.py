@@ -10,6 +10,13 @@ from tools.knowledge.facts import Fact, Facts
 
 FOUND = 5
 """Facts that the model is given."""
+KEEP = (
+    "remember that", "remember this", "remember it", "please remember", "keep in mind",
+    "keep this in mind", "keep that in mind", "keep it in mind", "don't forget", "do not forget",
+    "for the future",
+)  # fmt: skip
+"""What a request says that wants something remembered."""
+DROP = ("forget that", "forget this", "forget my", "forget what", "forget about")
 LIKELY = 0.3
 """Cosine that a fact has at least with what it is looked up or forgotten by."""
 
@@ -18,7 +25,7 @@ def _nearest(self: Memory, fact: str) -> Fact:
     found = self._facts.relevant(fact, 1, LIKELY)
     if not found:
         raise FactError(f"nothing like {fact!r} is remembered")
-    return found[0]
+    return next(iter(found))
 
 
 def _shown(self: Memory, fact: str) -> str:
@@ -33,13 +40,14 @@ class Memory:
 
     @tool(
         effects={"reads", "writes"},
+        # about nothing: else whatever is asked of the same thing would look like one of them
         examples=[
-            "remember that my sister is called Ottilie",
-            "please keep in mind that I prefer metric units",
-            "don't forget: the deadline is 12 March",
-            "for the future: I work at Siemens",
-            "note for later that the server listens on port 8080",
+            "remember this about me",
+            "please keep that in mind for later",
+            "don't forget what I am telling you now",
+            "from now on, know this",
         ],
+        subjects=lambda: KEEP,
     )
     def remember(self, fact: str) -> str:
         """Keep a fact about the user or their work for all later conversations.
@@ -59,8 +67,8 @@ class Memory:
     @tool(
         examples=[
             "what do you remember about me?",
-            "look in your memory for my address",
-            "what did I tell you about the server in earlier conversations?",
+            "look in your memory for what I told you",
+            "what have I told you in earlier conversations?",
         ],
     )
     def recall(self, question: str) -> str:
@@ -75,7 +83,8 @@ class Memory:
     @tool(
         effects={"reads", "writes"},
         approval="ask",
-        examples=["forget what I told you about my address", "forget that my dog is called Rex"],
+        examples=["forget what I told you about it", "delete that from your memory"],
+        subjects=lambda: DROP,
         preview=_shown,
     )
     def forget(self, fact: str) -> str:

@@ -17,6 +17,8 @@ MOST = 4
 LEAST = 0.3
 """Cosine of a fact and the request, at least."""
 TOLD = "facts"
+NEAR = "nearness"
+"""Marks, with the cosine of the nearest one, a message that tells facts."""
 
 
 def remind(facts: Facts, sent: Sequence[BaseMessage], request: str) -> list[SystemMessage]:
@@ -31,5 +33,9 @@ def remind(facts: Facts, sent: Sequence[BaseMessage], request: str) -> list[Syst
     new = sorted((one for one in found if one.number not in known), key=lambda one: one.number)
     if not new:
         return []
-    text = render("facts", facts=[one.text for one in new])
-    return [SystemMessage(text, additional_kwargs={TOLD: [one.number for one in new]})]
+    return [
+        SystemMessage(
+            render("facts", facts=[one.text for one in new]),
+            additional_kwargs={TOLD: [one.number for one in new], NEAR: max(found.values())},
+        )
+    ]

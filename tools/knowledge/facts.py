@@ -115,18 +115,18 @@ class Facts:
                 return fact
         raise FactError(f"there is no fact {number}; /memory and `tinsmith memory` list them")
 
-    def relevant(self, question: str, count: int, least: float) -> list[Fact]:
+    def relevant(self, question: str, count: int, least: float) -> dict[Fact, float]:
         """Up to `count` that hold and whose cosine with the question is at least `least`.
 
-        The nearest first.
+        With their cosines, the nearest first.
         """
         if not question.strip() or not self._place.is_dir():
-            return []
+            return {}
         numbers = {fact.number: fact for fact in self.holding()}
         if not numbers:
-            return []
+            return {}
         near = self._near(self._open([question])[0], count)
-        return [numbers[number] for number, cosine in near.items() if cosine >= least]
+        return {numbers[number]: cosine for number, cosine in near.items() if cosine >= least}
 
     def _near(self, vector: np.ndarray, count: int) -> dict[int, float]:
         """Numbers and cosines of the nearest facts that hold."""

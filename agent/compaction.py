@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.engines.base import Choice, Sampling
-from agent.errors import WindowFull
+from agent.errors import UsageError, WindowFull
 from agent.events import Notice, Usage
 from agent.memory import window
 from agent.prompts import render
@@ -26,6 +26,8 @@ ROOMY = 0.4
 """That is taken afterwards, beside the summary."""
 SUMMARY = 0.12
 """That a summary may take; the user's own words may take as much again."""
+PINNED = 0.12
+"""That what is pinned may take."""
 CHARACTERS = 4
 """Of a token, about."""
 
@@ -58,6 +60,34 @@ def make_room_for_results(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[
     size = _Size(agent, tools, "")
     if size.is_full():
         yield from _shorten(agent, size, window.latest_results(agent.session.messages))
+
+
+def pin(agent: Agent) -> str:
+    """Keep the last request and its answer word for word; gives the request. Raises UsageError."""
+    messages = agent.session.messages
+    asked = [at for at, message in enumerate(messages) if message.type == "human"]
+    if not asked:
+        raise UsageError("there is nothing to pin yet")
+    mark = window.pin(asked[-1])
+    taken = sum(len(text) for talk in window.pinned([*messages, mark]).values() for text in talk)
+    most = int(PINNED * agent.engine.context * CHARACTERS)
+    if taken > most:
+        raise UsageError(
+            f"with this, {taken:,} characters would be pinned, and the window has room for "
+            f"{most:,}; /unpin lets go of some"
+        )
+    agent.session.append(mark)
+    return str(messages[asked[-1]].text)
+
+
+def unpin(agent: Agent, number: int) -> str:
+    """Let go of pin `number`, from 1; gives the request. Raises UsageError."""
+    pinned = list(window.pinned(agent.session.messages).items())
+    if not 1 <= number <= len(pinned):
+        raise UsageError(f"there is no pin {number}; /unpin lists them")
+    at, (request, _) = pinned[number - 1]
+    agent.session.append(window.pin(at, on=False))
+    return request
 
 
 class _Size:

@@ -27,7 +27,7 @@ from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
-from agent.memory import recall, window
+from agent.memory import recall, results, window
 from agent.offering import Offering
 from agent.prompts import render
 from tools.errors import ToolError
@@ -170,7 +170,7 @@ class Agent:
         from tools.base import spec
 
         found = []
-        for tool in self.tools.values():
+        for tool in self._tools().values():
             try:
                 one = spec(tool)
             except (Exception, SystemExit) as error:  # its live choices are the user's code
@@ -189,6 +189,14 @@ class Agent:
                 self.session.append(message)
         except ToolError as error:
             yield Notice(f"what is remembered cannot be read: {error}")
+
+    def _tools(self) -> Mapping[str, BaseTool]:
+        """Those that were given, and the one for results that were cut."""
+        return {results.READ: self._read_result, **self.tools}
+
+    @cached_property
+    def _read_result(self) -> BaseTool:
+        return results.read_result(lambda: self.session)
 
     def _leave_out(self, name: str, why: str) -> None:
         if self._faulty.get(name) != why:
@@ -281,9 +289,9 @@ class Agent:
         if last.type == "tool":
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
-            results = _latest_results(self.session)
-            failed = any(result.status == "error" for result in results)
-            found = [one for x in results for one in citations.sources(self._of_strangers(x))]
+            latest = _latest_results(self.session)
+            failed = any(result.status == "error" for result in latest)
+            found = [one for x in latest for one in citations.sources(self._of_strangers(x))]
             told = render(
                 "results", request=short, failed=failed, cite=str(found[0]) if found else ""
             )
@@ -296,9 +304,10 @@ class Agent:
     ) -> Generator[Event, None, list[ToolMessage]]:
         from tools.base import READING, effects_of
 
-        results = yield from calls.run(
+        tools = self._tools()
+        answers = yield from calls.run(
             tool_calls,
-            self.tools,
+            tools,
             self.session,
             self._approve,
             self._limits.tool_seconds,
@@ -307,15 +316,20 @@ class Agent:
         )
         turn.untrusted |= any(self._is_untrusted(call["name"]) for call in tool_calls)
         turn.wrote |= any(
-            result.status == "success" and effects_of(self.tools[call["name"]]) - READING
-            for call, result in zip(tool_calls, results, strict=True)
+            result.status == "success" and effects_of(tools[call["name"]]) - READING
+            for call, result in zip(tool_calls, answers, strict=True)
         )
-        for call, result in zip(tool_calls, results, strict=True):
+        for call, result in zip(tool_calls, answers, strict=True):
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
-            result.content = _shortened(str(result.text), self.engine.context)
+            results.cut(result, self.session.messages, self._share)
             if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
-        return results
+        return answers
+
+    @property
+    def _share(self) -> int:
+        """Characters of one result: about a quarter of the window, a token being about four."""
+        return self.engine.context
 
     def _doubts(self, turn: _Turn) -> Generator[Notice, None, None]:
         """What in the answer rests on nothing."""
@@ -327,7 +341,8 @@ class Agent:
     def _is_untrusted(self, name: str) -> bool:
         from tools.base import effects_of
 
-        return name in self.tools and "untrusted" in effects_of(self.tools[name])
+        tool = self._tools().get(name)
+        return tool is not None and "untrusted" in effects_of(tool)
 
     def _close(self, turn: _Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""
@@ -421,16 +436,6 @@ def _with_own_ids(message: AIMessage) -> AIMessage:
     """Ids of our own: a server may use the same for every call, and the journal goes by them."""
     calls = [{**call, "id": f"call_{secrets.token_hex(6)}"} for call in message.tool_calls]
     return message.model_copy(update={"tool_calls": calls})
-
-
-def _shortened(result: str, context: int) -> str:
-    """As much of a result as leaves room in a window of `context` tokens for the talk.
-
-    A token is about four characters, so this is about a quarter.
-    """
-    if len(result) <= context:
-        return result
-    return f"{result[:context]}\n(cut: {len(result) - context} more characters)"
 
 
 def _key(call: ToolCall) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from agent.engines.base import Choice, Engine
 from agent.engines.template import describe
 from agent.grounding import request_of
 from agent.memory.recall import NEAR
+from agent.memory.results import READ
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class Offering:
 
     def stable(self, specs: Sequence[ToolSpec]) -> Sequence[ToolSpec]:
         """The tools that belong into the prefix."""
-        return specs if self._embedder is None or len(specs) <= self._offer_all else ()
+        few = len([spec for spec in specs if spec.name != READ]) <= self._offer_all
+        return specs if self._embedder is None or few else ()
 
     def announce(
         self, history: Sequence[BaseMessage], request: str, specs: Sequence[ToolSpec]
@@ -108,6 +110,7 @@ class Offering:
 
         if self.stable(specs) or not specs:
             return []
+        specs = [spec for spec in specs if spec.name != READ]  # the results that it reads name it
         ranked = sorted(
             zip(self._nearness(request, specs), specs, strict=True), key=lambda pair: -pair[0]
         )
@@ -133,7 +136,7 @@ class Offering:
         """
         listed = not self.stable(specs)
         if listed:
-            names = set(_announced(messages))
+            names = {READ, *_announced(messages)}
             specs = [spec for spec in specs if spec.name in names]
         if not specs:
             return (), Choice("text")

@@ -17,18 +17,19 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from agent import compaction
 from agent.engines.base import Sampling
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
-from agent.errors import WindowFull
-from agent.events import Event, Notice, TurnEnded
+from agent.errors import UsageError, WindowFull
+from agent.events import Event, Notice, ToolFinished, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory import window
 from agent.memory.sessions import Session
 from agent.memory.window import Cut
 from agent.offering import Offering
-from tools.base import ToolSpec, tool
+from tools.base import ToolSpec, invoke, tool
 
 
 @tool
@@ -66,14 +67,15 @@ def test_old_results_are_shortened_before_anything_else_goes() -> None:
     first, second = call("long", words=150), call("long", words=151)
     agent = agent_of(first, second, say("it is long"), say("yes"))
     list(agent.send("give me many words"))
-    told = notices(list(agent.send("is it long? " + "really " * 130)))
+    told = notices(list(agent.send("is it long? " + "really " * 170)))
     assert told[0].startswith("old results of tools were shortened")
     assert len(told) == 1
     result = next(message for message in sent(agent) if message.type == "tool")
     assert "more characters were here" in str(result.text)
     assert next(str(x.text) for x in sent(agent) if x.type == "human") == "give me many words"
     whole = next(message for message in agent.session.messages if message.type == "tool")
-    assert len(str(whole.text)) > 900  # of the history nothing is lost
+    # of the history nothing is lost
+    assert "".join(whole.additional_kwargs["whole"]) == invoke(long, {"words": 150})
 
 
 def test_old_turns_are_summarised_and_the_user_is_quoted(tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_old_turns_are_summarised_and_the_user_is_quoted(tmp_path: Path) -> None
 
 
 def test_within_a_turn_results_that_were_read_make_room() -> None:
-    lines = [call("long", words=120), call("long", words=121), call("long", words=122), say("done")]
+    lines = [*(call("long", words=120 + n) for n in range(4)), say("done")]
     agent = agent_of(*lines)
     told = notices(list(agent.send("go")))
     assert all(text.startswith("old results of tools were shortened") for text in told)
@@ -191,3 +193,88 @@ def test_a_real_model_never_runs_out_of_its_window(smollm: Path, context: int) -
         told += notices(events)
     engine.close()
     assert any(text.startswith("the window was full") for text in told)
+
+
+@pytest.mark.parametrize("context", [2000, 4000, 8000, 32000])
+def test_at_any_size_of_the_window_every_prompt_fits_and_answers_its_calls(context: int) -> None:
+    count = 60
+    lines = [
+        line
+        for n in range(count)
+        for line in (call("long", words=context // 30 + n), say("x" * (context // 20)))
+    ]
+    agent = agent_of(*lines)
+    agent.engine.context = context
+    for n in range(count):
+        list(agent.send(f"request {n}: " + "please " * 20))
+        messages = sent(agent)
+        assert agent.engine.count_tokens([agent.system, *messages]) <= context
+        assert paired(messages)
+        assert any(f"request {n}:" in str(x.text) for x in messages if x.type == "human")
+    assert window.cut_of(agent.session.messages).summarised
+
+
+def paired(messages: Sequence[BaseMessage]) -> bool:
+    """Whether every call has its result behind it, and every result its call before it."""
+    made = [c["id"] for x in messages if isinstance(x, AIMessage) for c in x.tool_calls]
+    return made == [x.tool_call_id for x in messages if isinstance(x, ToolMessage)]
+
+
+def test_what_is_pinned_stays_word_for_word() -> None:
+    talk = [say(f"answer {n} " + "word " * 110) for n in range(9)]
+    agent = agent_of(say("answer 0 word word"), *talk)
+    with pytest.raises(UsageError, match="nothing to pin"):
+        compaction.pin(agent)
+    list(agent.send("keep THIS"))
+    assert compaction.pin(agent) == "keep THIS"
+    for n in range(7):
+        list(agent.send(f"then {n}"))
+    assert window.cut_of(agent.session.messages).summarised
+    first = str(sent(agent)[1].text)
+    assert "User: keep THIS" in first
+    assert "You: answer 0 word word" in first
+    assert compaction.unpin(agent, 1) == "keep THIS"
+    list(agent.send("and now"))
+    assert "You: answer 0" not in str(sent(agent)[1].text)
+    with pytest.raises(UsageError, match="no pin 1"):
+        compaction.unpin(agent, 1)
+
+
+def test_more_is_not_pinned_than_there_is_room_for() -> None:
+    agent = agent_of(say("x" * 900))
+    list(agent.send("much"))
+    with pytest.raises(UsageError, match="room for 480"):
+        compaction.pin(agent)
+    assert window.pinned(agent.session.messages) == {}
+
+
+def test_a_result_that_is_too_long_is_read_in_parts() -> None:
+    agent = agent_of(
+        call("long", words=300), call("read_result", result="long-1", part=2), say("done"),
+        call("read_result", result="long-1", part=9), say("no"),
+    )  # fmt: skip
+    list(agent.send("give me many words"))
+    first, second = (str(x.text) for x in agent.session.messages if x.type == "tool")
+    assert len(first) <= 1000
+    assert '{"result": "long-1", "part": 2}' in first
+    whole = " ".join(f"result{n}" for n in range(300))
+    begun = first.rpartition("\n")[0]
+    assert whole.startswith(begun + second.rpartition("\n")[0])
+    events = list(agent.send("read part 9"))
+    assert any(isinstance(x, ToolFinished) and "has 4 parts" in x.result for x in events)
+
+
+def test_without_a_long_result_there_is_no_tool_to_read_one() -> None:
+    agent = agent_of(say("hello"))
+    assert [one.name for one in agent.specs()] == ["long"]
+
+
+def test_a_long_result_can_be_read_after_the_session_was_opened_again(tmp_path: Path) -> None:
+    file = tmp_path / "sessions.db"
+    agent = agent_of(call("long", words=300), say("done"), session=Session.create(file))
+    list(agent.send("give me many words"))
+    agent.session.close()
+    lines = call("read_result", result="long-1", part=2), say("done")
+    again = agent_of(*lines, session=Session.open(file))
+    events = list(again.send("read on"))
+    assert any(isinstance(x, ToolFinished) and "(part 2 of 4;" in x.result for x in events)

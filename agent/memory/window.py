@@ -23,6 +23,9 @@ RECENT = 2
 SHORT = 200
 """Characters that are left of an old result."""
 MARK = "compacted"
+PIN = "pinned"
+MARKS = {MARK, PIN}
+"""Of messages that the model never sees."""
 BEFORE = {"offer", "facts"}
 """Marks of what is told to the model just before the user speaks."""
 
@@ -60,12 +63,42 @@ def view(messages: Sequence[BaseMessage], cut: Cut | None = None) -> list[BaseMe
     now = cut or cut_of(messages)
     sent: list[BaseMessage] = []
     if now.summarised:
-        sent.append(SystemMessage(render("summary", summary=now.summary, words=now.words)))
+        told = render(
+            "summary",
+            summary=now.summary,
+            words=now.words,
+            pinned=[talk for at, talk in pinned(messages).items() if at < now.summarised],
+        )
+        sent.append(SystemMessage(told))
     for at, message in enumerate(messages[now.summarised :], now.summarised):
-        if MARK in message.additional_kwargs:
+        if MARKS & message.additional_kwargs.keys():
             continue
         sent.append(_shortened(message) if at < now.shortened else message)
     return sent
+
+
+def pin(at: int, on: bool = True) -> SystemMessage:
+    """For the history: the turn of the request `at` stays word for word, or no longer does."""
+    from langchain_core.messages import SystemMessage
+
+    return SystemMessage("", additional_kwargs={PIN: [at, on]})
+
+
+def pinned(messages: Sequence[BaseMessage]) -> dict[int, tuple[str, str]]:
+    """Where the requests are that are pinned: each with its answer."""
+    marks = dict(one.additional_kwargs[PIN] for one in messages if PIN in one.additional_kwargs)
+    return {at: _talk(messages, at) for at, on in sorted(marks.items()) if on}
+
+
+def _talk(messages: Sequence[BaseMessage], at: int) -> tuple[str, str]:
+    """The request `at` and what it was answered."""
+    answer = ""
+    for message in messages[at + 1 :]:
+        if message.type == "human":
+            break
+        if message.type == "ai" and message.text:
+            answer = str(message.text)
+    return str(messages[at].text), answer
 
 
 def turns(messages: Sequence[BaseMessage]) -> list[int]:

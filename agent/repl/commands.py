@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent import catalog
+from agent import catalog, compaction
 from agent.errors import UsageError
+from agent.memory import window
 from agent.memory.sessions import Session
 from agent.settings import home
 
@@ -107,6 +108,27 @@ def memory(repl: Repl, rest: str) -> None:
         )
     for line in lines:
         repl.screen.plain(line)
+
+
+@command
+def pin(repl: Repl, rest: str) -> None:
+    """keep the last request and its answer word for word when the window gets full"""
+    if rest:
+        raise UsageError(f"/pin {rest}: it is /pin alone, for the last request")
+    repl.screen.plain(f"pinned: {compaction.pin(repl.agent())}")
+
+
+@command
+def unpin(repl: Repl, rest: str) -> None:
+    """list what is pinned; /unpin N lets go of it"""
+    agent = repl.agent()
+    if rest and not rest.isdigit():
+        raise UsageError(f"/unpin {rest}: it is /unpin, or /unpin N")
+    if rest:
+        repl.screen.plain(f"no longer pinned: {compaction.unpin(agent, int(rest))}")
+        return
+    for number, (request, _) in enumerate(window.pinned(agent.session.messages).values(), 1):
+        repl.screen.plain(f"{number:4}  {request}")
 
 
 @command

@@ -106,7 +106,12 @@ def test_within_a_turn_results_that_were_read_make_room() -> None:
     assert all(text.startswith("old results of tools were shortened") for text in told)
     assert told
     results = [str(message.text) for message in sent(agent) if message.type == "tool"]
-    assert [len(one) > 900 for one in results] == [False, False, True]  # the last was not read yet
+    assert [len(one) > 900 for one in results] == [
+        False,
+        False,
+        True,
+        True,
+    ]  # the last was not read yet
 
 
 def test_a_summary_that_is_stopped_changes_nothing() -> None:

@@ -97,6 +97,7 @@ class Agent:
         timer.daemon = True
         timer.start()
         try:
+            self.session.mend()  # a full disk may have left something open
             known = self.specs()
             prefix = self._offering.stable(known)
             turn.usage += yield from compaction.make_room(self, prefix, text)
@@ -234,6 +235,7 @@ class Agent:
                     break
                 if delta.kind == "answer":
                     turn.partial += delta.text
+                    self.session.note(turn.partial)
                 yield delta
             turn.usage += self.engine.usage
             self.usage += self.engine.usage
@@ -314,14 +316,8 @@ class Agent:
 
     def _close(self, turn: _Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""
-        from langchain_core.messages import AIMessage
-
-        if turn.partial:
-            turn.answer = turn.partial
-            self.session.append(
-                AIMessage(turn.partial, response_metadata={"finish": "interrupted"})
-            )
-        self.session.answer_open_calls()
+        turn.answer = turn.partial or turn.answer
+        self.session.mend()
 
     def _prompt(self) -> list[BaseMessage]:
         return [self.system, *window.view(self.session.messages)]

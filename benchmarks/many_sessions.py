@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.memory import sessions
+from agent.memory.database import connect
 
 WORDS = 20_000
 
@@ -50,7 +51,7 @@ def fill(file: Path, count: int) -> None:
 
     sessions.Session.create(file).close()
     chance = np.random.default_rng(0)
-    database = sessions._connect(file)
+    database = connect(file)
     with database:
         for _ in range(count):
             id = database.execute("INSERT INTO sessions (started) VALUES (0)").lastrowid

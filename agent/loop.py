@@ -117,6 +117,14 @@ class Agent:
             self._close(turn)
         yield TurnEnded(turn.answer, turn.reason, turn.usage, turn.steps)
 
+    def retry(self, text: str) -> Generator[Event, None, None]:
+        """`send`, for another answer than the one that `text` was given before."""
+        usual, self._sampling = self._sampling, self._sampling.varied()
+        try:
+            yield from self.send(text)
+        finally:
+            self._sampling = usual
+
     def stop(self) -> None:
         """From any thread: end the turn. A tool that is running is no longer waited for."""
         self._stopped.set()

@@ -1,8 +1,9 @@
-"""`tinsmith sessions`: the conversations so far: listed, searched, shown, exported, deleted."""
+"""`tinsmith sessions`: conversations so far: list, search, show, fork, export and delete them."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -16,13 +17,17 @@ from agent.errors import UsageError
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
+    from agent.memory.sessions import About
+
 AROUND = 60
 """Characters on each side of a word that was found."""
 SAID = {"human": "You", "ai": "Tinsmith"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("sessions", help="conversations: list, search, show, export, rm")
+    parser = commands.add_parser(
+        "sessions", help="conversations: list, search, show, fork, export, rm"
+    )
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
 
@@ -33,24 +38,37 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show = actions.add_parser("show", help="what was said")
     show.set_defaults(run=_show)
 
+    fork = actions.add_parser("fork", help="a copy to go on in; the session stays as it is")
+    fork.add_argument(
+        "--at", type=int, metavar="N", help="with your first N messages and what came of them"
+    )
+    fork.set_defaults(run=_fork)
+
     export = actions.add_parser("export", help="into a file: Markdown, or JSON by its ending")
     export.set_defaults(run=_export)
 
     remove = actions.add_parser("rm", help="delete for good")
     remove.set_defaults(run=_remove)
-    for one in (show, export, remove):
+    for one in (show, fork, export, remove):
         one.add_argument("session", type=int, help="as `tinsmith sessions` lists it")
     export.add_argument("file", type=Path)
 
 
 def _list(args: argparse.Namespace) -> int:
     from agent.memory.sessions import sessions
-    from agent.repl.screen import one_line
 
     for one in sessions(_file()):
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
-        print(f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}")
+        print(line_of(one))
     return 0
+
+
+def line_of(one: About) -> str:
+    """Of the list."""
+    from agent.repl.screen import one_line
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
+    forked = f"  (from {one.parent})" if one.parent else ""
+    return f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}{forked}"
 
 
 def _search(args: argparse.Namespace) -> int:
@@ -72,6 +90,19 @@ def _show(args: argparse.Namespace) -> int:
     from agent.repl.screen import clean
 
     print(clean(_markdown(read(_file(), args.session))), end="")
+    return 0
+
+
+def _fork(args: argparse.Namespace) -> int:
+    from agent.memory.sessions import Session
+
+    with contextlib.closing(Session.open(_file(), args.session)) as session:
+        fork = session.fork(args.at)
+    fork.close()
+    print(
+        f"session {fork.id} begins with {len(fork.messages)} messages of session {session.id}; "
+        f"go on with: tinsmith chat --resume {fork.id}"
+    )
     return 0
 
 

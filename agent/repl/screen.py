@@ -122,7 +122,8 @@ class Screen:
                 self.dim(f"> {text}" if message.type == "human" else text)
             elif message.type == "tool" and getattr(message, "status", "") == "error":
                 self.dim(f"✗ {message.name} → {one_line(text)}")
-        if messages[-1].type != "ai":
+        spoken = [message.type for message in messages if message.type != "system"]
+        if spoken[-1] != "ai":
             self.dim("(ended before there was an answer)")
 
     def plain(self, text: str) -> None:

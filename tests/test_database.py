@@ -114,7 +114,7 @@ def test_an_older_file_becomes_what_a_new_one_is(first: Path, tmp_path: Path) ->
     connect(new).close()
     connect(first).close()
     assert schema(first) == schema(new)
-    assert not new.with_name("new.db.v0.bak").exists()
+    assert not list(tmp_path.glob("new.db*.bak"))
 
 
 def test_killed_at_any_line_it_is_the_old_or_the_new_one(first: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _bring_up(database: sqlite3.Connection, path: Path | str) -> None:
                 return
             if version and not saved:
                 _back_up(Path(path), version)
-                saved = True
+            saved = True  # or made just now, of nothing
             for statement in STEPS[version].split(";\n"):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {version + 1}")

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.commands.waiting import waiting
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from agent.memory.sessions import About
+    from agent.memory.sessions import About, Found
 
 AROUND = 60
 """Characters on each side of a word that was found."""
@@ -31,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
 
-    search = actions.add_parser("search", help="messages with all of these words")
+    search = actions.add_parser("search", help="messages with these words, or of that meaning")
     search.add_argument("words", nargs="+", metavar="WORD")
     search.set_defaults(run=_search)
 
@@ -72,17 +73,51 @@ def line_of(one: About) -> str:
 
 
 def _search(args: argparse.Namespace) -> int:
+    from agent import catalog
     from agent.memory.sessions import search
-    from agent.repl.screen import one_line
 
     text = " ".join(args.words)
     found = search(_file(), text)
+    _print(found, text)
+    if not catalog.is_here(catalog.EMBEDDER):
+        if not found:
+            pull = f"tinsmith models pull {catalog.EMBEDDER}"
+            print(f"nothing was said with {text!r}; to search by meaning: {pull}", file=sys.stderr)
+        return 0 if found else 1
+    near = [one for one in _by_meaning(text) if one not in found]
+    if near:
+        print("by meaning:")
+        _print(near, text)
+    if not found and not near:
+        print(f"nothing was said with {text!r} or of that meaning", file=sys.stderr)
+    return 0 if found or near else 1
+
+
+def _by_meaning(text: str) -> list[Found]:
+    from agent import catalog
+    from agent.memory import meaning
+    from agent.settings import home
+    from tools.knowledge.vectors import Vectors
+    from tools.quiet import quiet
+
+    quiet()
+    vectors = Vectors(home(), catalog.EMBEDDER)
+    with waiting("searching by meaning") as wait:
+        return meaning.search(
+            _file(),
+            text,
+            vectors.embed,
+            lambda done, of: wait.say(f"{done:,} of {of:,} messages read"),
+        )
+
+
+def _print(found: Sequence[Found], text: str) -> None:
+    from agent.repl.screen import one_line
+
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.written))
         print(f"{one.session:5}  {when}  {one.type:6} {one_line(_around(one.text, text))}")
-    if not found:
-        print(f"nothing was said with {text!r}", file=sys.stderr)
-    return 0 if found else 1
+    sys.stdout.flush()  # what comes next may have to wait for a model
 
 
 def _show(args: argparse.Namespace) -> int:

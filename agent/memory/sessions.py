@@ -44,7 +44,7 @@ class About:
 
 @dataclass(frozen=True)
 class Found:
-    """A message with the words that were looked for."""
+    """A message that was looked for."""
 
     session: int
     type: str
@@ -101,7 +101,7 @@ class Session:
 
     def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
         """Add `message` at the end. It outlives this process when this returns."""
-        from langchain_core.messages import message_to_dict
+        from langchain_core.messages import ToolMessage, message_to_dict
 
         spent = None if usage is None else json.dumps(asdict(usage))
         # escaped: a file's name or a pipe can hold halves of characters, which UTF-8 cannot
@@ -117,10 +117,10 @@ class Session:
             )
             if self._noted:
                 database.execute("DELETE FROM pieces WHERE session = ?", (self.id,))
-            if message.type == "tool":  # it is kept twice no longer
+            if isinstance(message, ToolMessage):  # it is kept twice no longer
                 database.execute(
                     "UPDATE calls SET result = NULL WHERE session = ? AND id = ?",
-                    (self.id, getattr(message, "tool_call_id", "")),
+                    (self.id, message.tool_call_id),
                 )
         self._noted = ""
         self.messages.append(message)
@@ -172,9 +172,8 @@ class Session:
 
     def fork(self, turns: int | None = None) -> Session:
         """Another session that begins with the first `turns` of the user's messages and what came
-        of them; None: with all. What they cost stays counted in this one.
-
-        Raises UsageError, SessionError.
+        of them; None: with all. What they cost stays counted in this one, which must have no turn
+        under way. Raises UsageError, SessionError.
         """
         starts = [*window.turns(self.messages), len(self.messages)]
         if turns is not None and not 0 <= turns < len(starts):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from agent.errors import SessionError
 from agent.memory.database import VERSION, connect
@@ -50,7 +51,9 @@ line = 0
 while True:
     folder = place / str(line)
     folder.mkdir()
-    file = Path(shutil.copy(first, folder / "sessions.db"))
+    file = folder / "sessions.db"
+    if first.exists():
+        shutil.copy(first, file)
     child = os.fork()
     if not child:
         left = line
@@ -117,8 +120,11 @@ def test_an_older_file_becomes_what_a_new_one_is(first: Path, tmp_path: Path) ->
     assert not list(tmp_path.glob("new.db*.bak"))
 
 
-def test_killed_at_any_line_it_is_the_old_or_the_new_one(first: Path, tmp_path: Path) -> None:
-    place = tmp_path / "killed"
+def killed(first: Path, place: Path) -> list[Path]:
+    """A folder for each line of the program; in each it was begun with `first`, and killed there.
+
+    The last one was not killed.
+    """
     place.mkdir()
     subprocess.run(
         [sys.executable, "-c", KILLED_AT_EACH_LINE, str(first), str(place)],
@@ -127,8 +133,20 @@ def test_killed_at_any_line_it_is_the_old_or_the_new_one(first: Path, tmp_path: 
     )
     folders = sorted(place.iterdir(), key=lambda one: int(one.name))
     assert len(folders) > 30
+    return folders
+
+
+def test_a_new_file_can_be_used_whatever_killed_its_making(tmp_path: Path) -> None:
+    for folder in killed(tmp_path / "none.db", tmp_path / "killed"):
+        session = Session.create(folder / "sessions.db")
+        session.append(HumanMessage("hi"))
+        session.close()
+        assert version(folder / "sessions.db") == VERSION
+
+
+def test_killed_at_any_line_it_is_the_old_or_the_new_one(first: Path, tmp_path: Path) -> None:
     found = []
-    for folder in folders:
+    for folder in killed(first, tmp_path / "killed"):
         file = folder / "sessions.db"
         found.append(version(file))
         backup = folder / "sessions.db.v1.bak"

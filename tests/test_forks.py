@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 
 from agent.engines.base import Sampling
 from agent.engines.scripted import ScriptedEngine, say
 from agent.loop import Agent
+from agent.memory import window
 from agent.memory.sessions import Session, read, sessions
 from agent.offering import Offering
+from agent.repl.screen import Screen
 from tests.test_cli import leave, scripted, terminal, tinsmith
 
 
@@ -152,3 +155,14 @@ def test_the_shell_forks_too(tmp_path: Path, state: Path) -> None:
     resumed.expect("> first")
     resumed.expect("one")
     leave(resumed)
+
+
+@pytest.mark.parametrize(
+    ("finish", "ends"), [("stop", "one\n"), ("interrupted", "one\n(the answer breaks off there)\n")]
+)
+def test_what_is_recalled_ends_with_the_answer(
+    capsys: pytest.CaptureFixture[str], finish: str, ends: str
+) -> None:
+    answer = AIMessage("one", response_metadata={"finish": finish})
+    Screen().recall([HumanMessage("first"), answer, window.mark(window.Cut(2))])
+    assert capsys.readouterr().err == f"> first\n{ends}"

@@ -86,7 +86,7 @@ def _side_by_side(
             spent = one.spent
         else:
             answer, spent = one, 0.0
-        session.call_finished(_id(call))
+        session.call_finished(answer)
         text = str(answer.text)
         yield ToolFinished(_id(call), call["name"], text, answer.status == "success", spent)
         answers.append(answer)

@@ -102,6 +102,7 @@ class Agent:
         timer.daemon = True
         timer.start()
         try:
+            self.session.mend()  # a full disk may have left something open
             known = self.specs()
             prefix = self._offering.stable(known)
             turn.usage += yield from compaction.make_room(self, prefix, text)
@@ -122,6 +123,14 @@ class Agent:
             timer.cancel()
             self._close(turn)
         yield TurnEnded(turn.answer, turn.reason, turn.usage, turn.steps)
+
+    def retry(self, text: str) -> Generator[Event, None, None]:
+        """`send`, for another answer than the one that `text` was given before."""
+        usual, self._sampling = self._sampling, self._sampling.varied()
+        try:
+            yield from self.send(text)
+        finally:
+            self._sampling = usual
 
     def stop(self) -> None:
         """From any thread: end the turn. A tool that is running is no longer waited for."""
@@ -259,6 +268,7 @@ class Agent:
                     break
                 if delta.kind == "answer":
                     turn.partial += delta.text
+                    self.session.note(turn.partial)
                 yield delta
             turn.usage += self.engine.usage
             self.usage += self.engine.usage
@@ -346,14 +356,8 @@ class Agent:
 
     def _close(self, turn: _Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""
-        from langchain_core.messages import AIMessage
-
-        if turn.partial:
-            turn.answer = turn.partial
-            self.session.append(
-                AIMessage(turn.partial, response_metadata={"finish": "interrupted"})
-            )
-        self.session.answer_open_calls()
+        turn.answer = turn.partial or turn.answer
+        self.session.mend()
 
     def _prompt(self) -> list[BaseMessage]:
         return [self.system, *window.view(self.session.messages)]

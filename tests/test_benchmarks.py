@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -348,3 +350,13 @@ def test_features_are_those_of_the_offering(home: Path) -> None:
 
 def test_the_leaderboard_is_read_from_where_tinsmith_data_points(data: Path) -> None:
     assert [row.id for row in load(data, "irrelevance")] == ["irrelevance_0", "irrelevance_1"]
+
+
+def test_ten_conversations_that_are_killed_lose_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.kills", "--kills", "10", "--seed", "5"],
+        capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| words lost | **0** |" in done.stdout

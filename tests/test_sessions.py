@@ -7,18 +7,22 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from agent.errors import SessionError, UnknownName
+from agent.errors import SessionError, UnknownName, UsageError
+from agent.events import Usage
+from agent.memory import window
 from agent.memory.sessions import Session, read, remove, search, sessions
 from tests.test_cli import tinsmith
 
 ROOT = Path(__file__).parent.parent
 HOLD = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from agent.memory.sessions import Session
 session = Session.open(Path(sys.argv[1]))
@@ -147,6 +151,133 @@ def test_an_open_session_is_not_removed_but_can_be_read(database: Path) -> None:
         remove(database, session.id)
     assert [str(message.text) for message in read(database, session.id)] == ["stay"]
     session.close()
+
+
+def three_turns(database: Path) -> Session:
+    """The last of them begins with an offer of tools and has a call."""
+    session = Session.create(database)
+    made = {"name": "calculate", "args": {}, "id": "a"}
+    session.append(HumanMessage("first"))
+    session.append(AIMessage("one"), Usage(generated=1))
+    session.append(HumanMessage("second"))
+    session.append(AIMessage("two"), Usage(generated=2))
+    session.append(SystemMessage("tools", additional_kwargs={"offer": ["calculate"]}))
+    session.append(HumanMessage("third"))
+    session.append(AIMessage("", tool_calls=[made]), Usage(generated=3))
+    session.call_started("a")
+    session.append(ToolMessage("42", tool_call_id="a"))
+    session.append(AIMessage("three"), Usage(generated=4))
+    return session
+
+
+@pytest.mark.parametrize(("turns", "left"), [(None, 9), (3, 9), (2, 4), (1, 2), (0, 0)])
+def test_a_fork_holds_the_first_turns_and_the_session_stays(
+    database: Path, turns: int | None, left: int
+) -> None:
+    session = three_turns(database)
+    fork = session.fork(turns)
+    assert fork.messages == session.messages[:left]
+    assert len(session.messages) == 9
+    fork.append(HumanMessage("another way"))
+    fork.close()
+    session.close()
+    assert len(read(database, session.id)) == 9
+    assert len(read(database, fork.id)) == left + 1
+    assert [(one.id, one.parent) for one in sessions(database)] == [
+        (fork.id, session.id),
+        (session.id, None),
+    ]
+
+
+def test_a_fork_of_more_than_was_said_is_refused(database: Path) -> None:
+    session = three_turns(database)
+    with pytest.raises(UsageError, match="has 3 messages of yours; there is no 4"):
+        session.fork(4)
+    session.close()
+
+
+def test_what_a_fork_begins_with_is_found_and_paid_for_once(database: Path) -> None:
+    session = three_turns(database)
+    session.fork().close()
+    session.close()
+    assert [(one.session, one.text) for one in search(database, "second")] == [
+        (session.id, "second")
+    ]
+    with closing(sqlite3.connect(database)) as connection:
+        spent = connection.execute("SELECT session, count(usage) FROM messages GROUP BY session")
+        assert dict(spent) == {session.id: 4, session.id + 1: 0}
+
+
+def test_a_fork_outlives_the_session_it_came_from(database: Path) -> None:
+    session = three_turns(database)
+    fork = session.fork(2)
+    session.close()
+    remove(database, session.id)
+    assert [str(one.text) for one in fork.messages] == ["first", "one", "second", "two"]
+    fork.close()
+    assert [(one.id, one.parent) for one in sessions(database)] == [(fork.id, None)]
+    assert [one.session for one in search(database, "second")] == [fork.id]
+    assert search(database, "third") == []
+
+
+def test_marks_of_what_was_shortened_mean_the_same_in_a_fork(database: Path) -> None:
+    session = three_turns(database)
+    session.append(window.mark(window.Cut(9, 4, "a summary", ("first", "second"))))
+    session.append(HumanMessage("fourth"))
+    session.append(AIMessage("four"))
+    fork = session.fork()
+    assert window.view(fork.messages) == window.view(session.messages)
+    fork.close()
+    before = session.fork(3)
+    assert window.view(before.messages) == window.view(session.messages)[:-2]
+    before.close()
+    session.close()
+
+
+def test_a_fork_of_what_was_killed_in_a_call_is_answered(database: Path) -> None:
+    session = Session.create(database)
+    session.append(HumanMessage("go"))
+    session.append(AIMessage("", tool_calls=[{"name": "write", "args": {}, "id": "a"}]))
+    session.call_started("a")
+    session.close()
+    again = Session.open(database, session.id)
+    fork = again.fork()
+    again.close()
+    assert str(fork.messages[-1].text) == "interrupted, outcome unknown"
+    fork.close()
+
+
+def test_a_reply_that_was_killed_is_kept_as_far_as_it_was_written(database: Path) -> None:
+    session = Session.create(database)
+    session.append(HumanMessage("tell me"))
+    for text in ("Once", "Once upon", "Begun", "Begun anew", "Begun anew, caf\udce9"):
+        session.note(text)
+    session.close()
+    again = Session.open(database, session.id)
+    assert again.messages[-1].text == "Begun anew, caf\udce9"
+    assert again.messages[-1].response_metadata["finish"] == "interrupted"
+    again.close()
+    again = Session.open(database, session.id)
+    assert len(again.messages) == 2
+    again.close()
+
+
+def test_a_result_that_was_there_is_kept_when_the_next_call_is_killed(database: Path) -> None:
+    session = Session.create(database)
+    session.append(HumanMessage("go"))
+    calls = [{"name": "find", "args": {}, "id": id} for id in "abc"]
+    session.append(AIMessage("", tool_calls=calls))
+    session.call_started("a")
+    session.call_finished(ToolMessage("found it", tool_call_id="a", name="find"))
+    session.call_started("b")
+    session.close()
+    again = Session.open(database, session.id)
+    assert [str(one.text) for one in again.messages[2:]] == [
+        "found it",
+        "interrupted, outcome unknown",
+        "interrupted before it ran",
+    ]
+    again.close()
 
 
 def test_sessions_are_searched_shown_exported_and_removed_by_the_command(

@@ -1,8 +1,9 @@
-"""`tinsmith sessions`: the conversations so far: listed, searched, shown, exported, deleted."""
+"""`tinsmith sessions`: conversations so far: list, search, show, fork, export and delete them."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -11,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.commands.waiting import waiting
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
+
+    from agent.memory.sessions import About, Found
 
 AROUND = 60
 """Characters on each side of a word that was found."""
@@ -22,49 +26,98 @@ SAID = {"human": "You", "ai": "Tinsmith"}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("sessions", help="conversations: list, search, show, export, rm")
+    parser = commands.add_parser(
+        "sessions", help="conversations: list, search, show, fork, export, rm"
+    )
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
 
-    search = actions.add_parser("search", help="messages with all of these words")
+    search = actions.add_parser("search", help="messages with these words, or of that meaning")
     search.add_argument("words", nargs="+", metavar="WORD")
     search.set_defaults(run=_search)
 
     show = actions.add_parser("show", help="what was said")
     show.set_defaults(run=_show)
 
+    fork = actions.add_parser("fork", help="a copy to go on in; the session stays as it is")
+    fork.add_argument(
+        "--at", type=int, metavar="N", help="with your first N messages and what came of them"
+    )
+    fork.set_defaults(run=_fork)
+
     export = actions.add_parser("export", help="into a file: Markdown, or JSON by its ending")
     export.set_defaults(run=_export)
 
     remove = actions.add_parser("rm", help="delete for good")
     remove.set_defaults(run=_remove)
-    for one in (show, export, remove):
+    for one in (show, fork, export, remove):
         one.add_argument("session", type=int, help="as `tinsmith sessions` lists it")
     export.add_argument("file", type=Path)
 
 
 def _list(args: argparse.Namespace) -> int:
     from agent.memory.sessions import sessions
-    from agent.repl.screen import one_line
 
     for one in sessions(_file()):
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
-        print(f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}")
+        print(line_of(one))
     return 0
 
 
-def _search(args: argparse.Namespace) -> int:
-    from agent.memory.sessions import search
+def line_of(one: About) -> str:
+    """Of the list."""
     from agent.repl.screen import one_line
+
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
+    forked = f"  (from {one.parent})" if one.parent else ""
+    return f"{one.id:5}  {when}  {one.messages:4} messages  {one_line(one.title)}{forked}"
+
+
+def _search(args: argparse.Namespace) -> int:
+    from agent import catalog
+    from agent.memory.sessions import search
 
     text = " ".join(args.words)
     found = search(_file(), text)
+    _print(found, text)
+    if not catalog.is_here(catalog.EMBEDDER):
+        if not found:
+            pull = f"tinsmith models pull {catalog.EMBEDDER}"
+            print(f"nothing was said with {text!r}; to search by meaning: {pull}", file=sys.stderr)
+        return 0 if found else 1
+    near = [one for one in _by_meaning(text) if one not in found]
+    if near:
+        print("by meaning:")
+        _print(near, text)
+    if not found and not near:
+        print(f"nothing was said with {text!r} or of that meaning", file=sys.stderr)
+    return 0 if found or near else 1
+
+
+def _by_meaning(text: str) -> list[Found]:
+    from agent import catalog
+    from agent.memory import meaning
+    from agent.settings import home
+    from tools.knowledge.vectors import Vectors
+    from tools.quiet import quiet
+
+    quiet()
+    vectors = Vectors(home(), catalog.EMBEDDER)
+    with waiting("searching by meaning") as wait:
+        return meaning.search(
+            _file(),
+            text,
+            vectors.embed,
+            lambda done, of: wait.say(f"{done:,} of {of:,} messages read"),
+        )
+
+
+def _print(found: Sequence[Found], text: str) -> None:
+    from agent.repl.screen import one_line
+
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.written))
         print(f"{one.session:5}  {when}  {one.type:6} {one_line(_around(one.text, text))}")
-    if not found:
-        print(f"nothing was said with {text!r}", file=sys.stderr)
-    return 0 if found else 1
+    sys.stdout.flush()  # what comes next may have to wait for a model
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -72,6 +125,19 @@ def _show(args: argparse.Namespace) -> int:
     from agent.repl.screen import clean
 
     print(clean(_markdown(read(_file(), args.session))), end="")
+    return 0
+
+
+def _fork(args: argparse.Namespace) -> int:
+    from agent.memory.sessions import Session
+
+    with contextlib.closing(Session.open(_file(), args.session)) as session:
+        fork = session.fork(args.at)
+    fork.close()
+    print(
+        f"session {fork.id} begins with {len(fork.messages)} messages of session {session.id}; "
+        f"go on with: tinsmith chat --resume {fork.id}"
+    )
     return 0
 
 

@@ -11,7 +11,7 @@ An engine may be used by one thread at a time; `stop` may be called from any.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from agent.events import TextDelta, Usage
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
     from tools.base import ToolSpec
+
+RETRY_TEMPERATURE = 0.7
+RETRY_MIN_P = 0.05
+"""Where the model is sure, as of a number that it copies into a call, it stays so."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Sampling:
     """None: as many as the window holds."""
     stop: tuple[str, ...] = ()
     """The reply ends before the first of these strings."""
+
+    def varied(self) -> Sampling:
+        """For another answer to the same request, which greedy sampling or a seed cannot give."""
+        return replace(
+            self,
+            temperature=self.temperature or RETRY_TEMPERATURE,
+            min_p=self.min_p or RETRY_MIN_P,
+            seed=None,
+        )
 
 
 @dataclass(frozen=True)

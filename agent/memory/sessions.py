@@ -1,8 +1,8 @@
 """Sessions: every message, call and result in one SQLite file. History only grows.
 
-The file is in WAL mode, so two programs may use it at once. What `append` and `call_started` wrote
-outlives the process, `kill -9` included. A power cut may lose the last steps: the system is told to
-write them when the log is folded into the file, not at each commit. It never damages the file.
+What `append`, `note` and `call_started` wrote outlives the process, `kill -9` included. To take
+something back is to go on in a fork: another session, which begins with a copy of what stays. So
+each session is whole by itself, and what was taken back is still there, in the one before.
 """
 
 from __future__ import annotations
@@ -18,34 +18,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import SessionError, UnknownName
+from agent.errors import SessionError, UnknownName, UsageError
 from agent.events import Usage
+from agent.memory import window
+from agent.memory.database import connect, explained
 
 if TYPE_CHECKING:
     from filelock import FileLock
-    from langchain_core.messages import BaseMessage
-
-VERSION = 1
-SCHEMA = """
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL);
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES sessions(id),
-    written REAL NOT NULL,
-    type TEXT NOT NULL,
-    message TEXT NOT NULL,
-    usage TEXT
-);
-CREATE INDEX messages_of ON messages(session, id);
-CREATE TABLE calls (
-    id TEXT NOT NULL,
-    session INTEGER NOT NULL REFERENCES sessions(id),
-    started REAL NOT NULL,
-    finished REAL,
-    PRIMARY KEY (session, id)
-);
-CREATE VIRTUAL TABLE words USING fts5(text, content='');
-"""
+    from langchain_core.messages import BaseMessage, ToolMessage
 
 
 @dataclass(frozen=True)
@@ -58,11 +38,13 @@ class About:
     messages: int
     updated: float
     """Seconds since the epoch."""
+    parent: int | None
+    """The session it was forked from."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A message with the words that were looked for."""
+    """A message that was looked for."""
 
     session: int
     type: str
@@ -73,17 +55,20 @@ class Found:
 
 
 class Session:
-    """One conversation. A call without a result is answered when it is opened again."""
+    """One conversation. What was left unfinished is mended when it is opened again."""
 
     def __init__(self, database: sqlite3.Connection, path: Path | str, id: int) -> None:
         """Closes `database` when it cannot be gone on with. Raises SessionError."""
         self.id = id
+        self._path = path
         self._database = database
         self._lock: FileLock | None = None
         try:
             self._lock = _held(path, id)
             self.messages: list[BaseMessage] = self._read()
-            self.answer_open_calls()
+            self._noted = self._pieces()
+            """What is there of a reply that is no message yet."""
+            self.mend()
         except BaseException:
             self.close()
             raise
@@ -91,8 +76,8 @@ class Session:
     @classmethod
     def create(cls, path: Path | str) -> Session:
         """Begin a session in the file `path`, made when missing. Raises SessionError."""
-        database = _connect(path)
-        with _explained(path), database:
+        database = connect(path)
+        with explained(path), database:
             row = database.execute("INSERT INTO sessions (started) VALUES (?)", (time.time(),))
         assert row.lastrowid is not None
         return cls(database, path, row.lastrowid)
@@ -103,8 +88,8 @@ class Session:
 
         Raises UnknownName, SessionError; that too when another program has it open.
         """
-        database = _connect(path)
-        with _explained(path):
+        database = connect(path)
+        with explained(path):
             known = [row[0] for row in database.execute("SELECT id FROM sessions ORDER BY id")]
             last = database.execute("SELECT session FROM messages ORDER BY id DESC LIMIT 1")
             found = last.fetchone() if id is None else (id,) if id in known else None
@@ -116,62 +101,146 @@ class Session:
 
     def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
         """Add `message` at the end. It outlives this process when this returns."""
-        from langchain_core.messages import message_to_dict
+        from langchain_core.messages import ToolMessage, message_to_dict
 
         spent = None if usage is None else json.dumps(asdict(usage))
         # escaped: a file's name or a pipe can hold halves of characters, which UTF-8 cannot
         written = json.dumps(message_to_dict(message))
-        text = str(message.text).encode("utf-8", "replace").decode()
-        with _explained("the session"), self._database as database:
+        with explained("the session"), self._database as database:
             row = database.execute(
                 "INSERT INTO messages (session, written, type, message, usage)"
                 " VALUES (?, ?, ?, ?, ?)",
                 (self.id, time.time(), message.type, written, spent),
             )
-            database.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, text))
+            database.execute(
+                "INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, _text(message))
+            )
+            if self._noted:
+                database.execute("DELETE FROM pieces WHERE session = ?", (self.id,))
+            if isinstance(message, ToolMessage):  # it is kept twice no longer
+                database.execute(
+                    "UPDATE calls SET result = NULL WHERE session = ? AND id = ?",
+                    (self.id, message.tool_call_id),
+                )
+        self._noted = ""
         self.messages.append(message)
 
+    def note(self, text: str) -> None:
+        """What is there of a reply that is being written: kept, should this process be killed."""
+        begun_anew = not text.startswith(self._noted)
+        new = text if begun_anew else text[len(self._noted) :]
+        with explained("the session"), self._database as database:
+            if begun_anew:
+                database.execute("DELETE FROM pieces WHERE session = ?", (self.id,))
+            # a row for each piece: what is written must not grow with what is there
+            database.execute(
+                "INSERT INTO pieces (session, text) VALUES (?, ?)", (self.id, json.dumps(new))
+            )
+        self._noted = text
+
     def call_started(self, id: str) -> None:
-        with _explained("the session"), self._database as database:
+        with explained("the session"), self._database as database:
             database.execute(
                 "INSERT OR REPLACE INTO calls (id, session, started) VALUES (?, ?, ?)",
                 (id, self.id, time.time()),
             )
 
-    def call_finished(self, id: str) -> None:
-        with _explained("the session"), self._database as database:
+    def call_finished(self, answer: ToolMessage) -> None:
+        """It is the answer from now on, also when this process is killed before `append`."""
+        from langchain_core.messages import message_to_dict
+
+        result = json.dumps(message_to_dict(answer))
+        now = time.time()
+        with explained("the session"), self._database as database:
             database.execute(
-                "UPDATE calls SET finished = ? WHERE session = ? AND id = ?",
-                (time.time(), self.id, id),
+                "INSERT INTO calls (id, session, started, finished, result) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (session, id) DO UPDATE"
+                " SET finished = excluded.finished, result = excluded.result",
+                (answer.tool_call_id, self.id, now, now, result),
             )
 
-    def answer_open_calls(self) -> None:
-        """Give every call without a result one, so that the talk can go on."""
+    def mend(self) -> None:
+        """So that the talk can go on, whatever broke off: what there is of a reply becomes a
+        message, and every call without a result is given one."""
         if not self.messages:
             return
-        from langchain_core.messages import AIMessage, ToolMessage
+        from langchain_core.messages import AIMessage
 
-        answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
-        with _explained("the session"):
-            rows = self._database.execute("SELECT id FROM calls WHERE session = ?", (self.id,))
-            started = {row[0] for row in rows}
-        for message in list(self.messages):
-            for call in message.tool_calls if isinstance(message, AIMessage) else ():
-                if call["id"] in answered:
-                    continue
-                begun = call["id"] in started
-                text = "interrupted, outcome unknown" if begun else "interrupted before it ran"
-                answer = ToolMessage(
-                    text, tool_call_id=call["id"], name=call["name"], status="error"
+        if self._noted:
+            self.append(AIMessage(self._noted, response_metadata={"finish": "interrupted"}))
+        self._answer_open_calls()
+
+    def fork(self, turns: int | None = None) -> Session:
+        """Another session that begins with the first `turns` of the user's messages and what came
+        of them; None: with all. What they cost stays counted in this one, which must have no turn
+        under way. Raises UsageError, SessionError.
+        """
+        starts = [*window.turns(self.messages), len(self.messages)]
+        if turns is not None and not 0 <= turns < len(starts):
+            raise UsageError(
+                f"session {self.id} has {len(starts) - 1} messages of yours; there is no {turns}"
+            )
+        kept = self.messages[: starts[-1 if turns is None else turns]]
+        with explained(self._path), self._database as database:
+            begun = database.execute(
+                "INSERT INTO sessions (started, parent) VALUES (?, ?)", (time.time(), self.id)
+            ).lastrowid
+            rows = database.execute(
+                "SELECT id FROM messages WHERE session = ? ORDER BY id LIMIT ?",
+                (self.id, len(kept)),
+            ).fetchall()
+            for (id,), message in zip(rows, kept, strict=True):
+                copy = database.execute(
+                    "INSERT INTO messages (session, written, type, message)"
+                    " SELECT ?, written, type, message FROM messages WHERE id = ?",
+                    (begun, id),
+                ).lastrowid
+                database.execute(
+                    "INSERT INTO words (rowid, text) VALUES (?, ?)", (copy, _text(message))
                 )
-                self.append(answer)
+                database.execute(
+                    "INSERT INTO vectors SELECT ?, vector FROM vectors WHERE message = ?",
+                    (copy, id),
+                )
+        return Session.open(self._path, begun)
 
     def close(self) -> None:
         self._database.close()
         _free(self._lock)
 
+    def _answer_open_calls(self) -> None:
+        from langchain_core.messages import AIMessage, ToolMessage, messages_from_dict
+
+        answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
+        with explained("the session"):
+            rows = self._database.execute(
+                "SELECT id, result FROM calls WHERE session = ?", (self.id,)
+            )
+            started = dict(rows.fetchall())
+        for message in list(self.messages):
+            for call in message.tool_calls if isinstance(message, AIMessage) else ():
+                if call["id"] in answered:
+                    continue
+                if result := started.get(call["id"]):
+                    with _understood(f"session {self.id}"):
+                        self.append(messages_from_dict([json.loads(result)])[0])
+                    continue
+                begun = call["id"] in started
+                text = "interrupted, outcome unknown" if begun else "interrupted before it ran"
+                self.append(
+                    ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error")
+                )
+
+    def _pieces(self) -> str:
+        with explained("the session"):
+            rows = self._database.execute(
+                "SELECT text FROM pieces WHERE session = ? ORDER BY id", (self.id,)
+            ).fetchall()
+        with _understood(f"session {self.id}"):
+            return "".join(json.loads(row[0]) for row in rows)
+
     def _read(self) -> list[BaseMessage]:
-        with _explained("the session"):
+        with explained("the session"):
             rows = self._database.execute(
                 "SELECT message FROM messages WHERE session = ? ORDER BY id", (self.id,)
             ).fetchall()
@@ -183,21 +252,25 @@ class Session:
             return messages_from_dict([json.loads(row[0]) for row in rows])
 
 
-def sessions(path: Path) -> list[About]:
-    """All sessions in which something was said, latest first."""
-    database = _connect(path)
-    with _explained(path):
+def sessions(path: Path, count: int = -1) -> list[About]:
+    """The `count` latest sessions in which something was said, latest first; -1: all."""
+    database = connect(path)
+    with explained(path):
         rows = database.execute(
             "SELECT session, count(*), max(written),"
             " (SELECT message FROM messages f WHERE f.session = m.session AND type = 'human'"
-            "  ORDER BY id LIMIT 1)"
-            " FROM messages m GROUP BY session ORDER BY max(id) DESC"
+            "  ORDER BY id LIMIT 1),"
+            " (SELECT parent FROM sessions s WHERE s.id = m.session)"
+            " FROM messages m GROUP BY session ORDER BY max(id) DESC LIMIT ?",
+            (count,),
         ).fetchall()
     database.close()
     with _understood(str(path)):
         return [
-            About(id, json.loads(first)["data"]["content"][:60] if first else "", count, updated)
-            for id, count, updated, first in rows
+            About(
+                id, json.loads(first)["data"]["content"][:60] if first else "", number, updated, of
+            )
+            for id, number, updated, first, of in rows
         ]
 
 
@@ -206,23 +279,35 @@ def search(path: Path, text: str, count: int = 20) -> list[Found]:
     asked = " ".join(f'"{word}"' for word in re.findall(r"\w+", text))
     if not asked:
         return []
-    database = _connect(path)
-    with contextlib.closing(database), _explained(path):
+    database = connect(path)
+    with contextlib.closing(database), explained(path):
         rows = database.execute(
             "SELECT session, type, written, message FROM words JOIN messages ON id = words.rowid"
-            " WHERE words MATCH ? ORDER BY rank LIMIT ?",
-            (asked, count),
-        ).fetchall()
+            " WHERE words MATCH ? ORDER BY rank",
+            (asked,),
+        )
+        return distinct(rows, count)
+
+
+def distinct(rows: Iterable[tuple[int, str, float, str]], count: int) -> list[Found]:
+    """The first `count` of messages as they are kept; one that forks have copied counts once."""
+    found: dict[tuple[float, str], tuple[int, str, float, str]] = {}
+    for row in rows:
+        found.setdefault(row[2:], row)
+        if len(found) == count:
+            break
     return [
-        Found(session, type, written, said)
-        for (session, type, written, _), said in zip(rows, _texts(rows), strict=True)
+        Found(session, type, written, text)
+        for (session, type, written, _), text in zip(
+            found.values(), texts(found.values()), strict=True
+        )
     ]
 
 
 def read(path: Path, id: int) -> list[BaseMessage]:
     """What was said, also while another program has it open. Raises UnknownName, SessionError."""
-    database = _connect(path)
-    with contextlib.closing(database), _explained(path):
+    database = connect(path)
+    with contextlib.closing(database), explained(path):
         rows = _rows(database, id)
     from langchain_core.messages import messages_from_dict
 
@@ -232,13 +317,13 @@ def read(path: Path, id: int) -> list[BaseMessage]:
 
 def remove(path: Path, id: int) -> int:
     """Delete a session for good; gives how many messages. Raises UnknownName, SessionError."""
-    database = _connect(path)
+    database = connect(path)
     lock = _held(path, id)
     try:
-        with _explained(path), database:
+        with explained(path), database:
             rows = _rows(database, id)
             # the words are kept without their text, and leave only when they are given again
-            gone = zip((row[0] for row in rows), _texts(rows), strict=True)
+            gone = zip((row[0] for row in rows), texts(rows), strict=True)
             database.executemany(
                 "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", gone
             )
@@ -262,13 +347,17 @@ def _rows(database: sqlite3.Connection, id: int) -> list[tuple[int, str]]:
     return rows
 
 
-def _texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+def texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
     """Of messages, the last column of each row, as they stand in the index of words."""
     from langchain_core.messages import messages_from_dict
 
     with _understood("a message"):
-        found = messages_from_dict([json.loads(row[-1]) for row in rows])
-        return [str(message.text).encode("utf-8", "replace").decode() for message in found]
+        return [_text(one) for one in messages_from_dict([json.loads(row[-1]) for row in rows])]
+
+
+def _text(message: BaseMessage) -> str:
+    """Without halves of characters, which SQLite does not take."""
+    return str(message.text).encode("utf-8", "replace").decode()
 
 
 def _held(path: Path | str, id: int) -> FileLock | None:
@@ -278,7 +367,7 @@ def _held(path: Path | str, id: int) -> FileLock | None:
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_name(f".{path.name}.{id}.lock"), timeout=0, thread_local=False)
-    with _explained(path):
+    with explained(path):
         try:
             lock.acquire()
         except Timeout:
@@ -295,39 +384,6 @@ def _free(lock: FileLock | None) -> None:
         with contextlib.suppress(OSError):  # Windows keeps a file that is open
             os.unlink(lock.lock_file)
         lock.release()
-
-
-def _connect(path: Path | str) -> sqlite3.Connection:
-    with _explained(path):
-        if isinstance(path, Path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path, timeout=10, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # a commit costs no fsync
-        database.execute("PRAGMA foreign_keys = ON")
-        with database:
-            database.execute("BEGIN IMMEDIATE")  # two programs may make the file at once
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in SCHEMA.split(";\n"):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {VERSION}")
-    if version > VERSION:
-        raise SessionError(
-            f"{path} was written by a newer Tinsmith (version {version}, this one knows {VERSION});"
-            " update Tinsmith, or move the file away to begin anew"
-        )
-    return database
-
-
-@contextlib.contextmanager
-def _explained(path: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise SessionError(
-            f"{path} cannot be used: {error}; move it away to begin anew, or mend the cause"
-        ) from error
 
 
 @contextlib.contextmanager

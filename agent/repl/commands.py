@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Command = Callable[["Repl", str], None]
 COMMANDS: dict[str, Command] = {}
+LISTED = 10
+"""Conversations that /sessions lists."""
 
 
 class Leave(Exception):
@@ -33,7 +35,7 @@ def command(function: Command) -> Command:
 def help(repl: Repl, rest: str) -> None:
     """show the commands"""
     for name, function in COMMANDS.items():
-        repl.screen.plain(f"/{name:8}{function.__doc__}")
+        repl.screen.plain(f"/{name:9}{function.__doc__}")
     repl.screen.dim(
         "Alt-Enter or a \\ at the end breaks the line. Tab completes names of tools. "
         "Ctrl-C stops an answer, twice leaves."
@@ -157,12 +159,82 @@ def promote(repl: Repl, rest: str) -> None:
 @command
 def new(repl: Repl, rest: str) -> None:
     """begin a new conversation"""
-    last = repl.go_on_with(Session.create(home() / "sessions.db"))
-    if last.messages:
-        repl.screen.dim(f"a new one; back to the last with: tinsmith chat --resume {last.id}")
+    _go_on(repl, Session.create(home() / "sessions.db"))
+
+
+@command
+def sessions(repl: Repl, rest: str) -> None:
+    """list the latest conversations"""
+    from agent.commands.sessions import line_of
+    from agent.memory.sessions import sessions
+
+    for one in sessions(home() / "sessions.db", LISTED):
+        repl.screen.plain(line_of(one))
+
+
+@command
+def resume(repl: Repl, rest: str) -> None:
+    """go on with another conversation: /resume ID, as /sessions lists it"""
+    wanted = _number("resume", rest)
+    if wanted == repl.session.id:
+        raise UsageError(f"/resume {rest}: it is the one that you are in")
+    _go_on(repl, Session.open(home() / "sessions.db", wanted))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def fork(repl: Repl, rest: str) -> None:
+    """go on in a copy of this conversation; /fork N: with your first N messages only"""
+    _go_on(repl, repl.session.fork(_number("fork", rest) if rest else None))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def undo(repl: Repl, rest: str) -> None:
+    """back to before your last message, in a copy; /undo N: before the last N"""
+    _back(repl, _number("undo", rest or "1"))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def edit(repl: Repl, rest: str) -> None:
+    """back to before your last message, with it in the line to be changed"""
+    repl.begin_line("")  # where nobody types, nothing is undone
+    repl.begin_line(_back(repl, 1))
+
+
+@command
+def retry(repl: Repl, rest: str) -> None:
+    """send your last message once more, for another answer"""
+    repl.send(_back(repl, 1), again=True)
 
 
 @command
 def quit(repl: Repl, rest: str) -> None:
     """leave; the conversation is kept (tinsmith chat --resume)"""
     raise Leave
+
+
+def _go_on(repl: Repl, session: Session) -> None:
+    """In another conversation; says how to come back."""
+    last = repl.go_on_with(session)
+    if last.messages:
+        repl.screen.dim(
+            f"this is session {session.id} now; back to the last with /resume {last.id}, "
+            f"later with: tinsmith chat --resume {last.id}"
+        )
+
+
+def _back(repl: Repl, count: int) -> str:
+    """To before the user's last `count` messages, in a fork; gives the first of them."""
+    said = [str(one.text) for one in repl.session.messages if one.type == "human"]
+    if not 0 < count <= len(said):
+        raise UsageError(f"you have said {len(said)} messages here; it cannot go {count} back")
+    _go_on(repl, repl.session.fork(len(said) - count))
+    return said[-count]
+
+
+def _number(command: str, rest: str) -> int:
+    if not rest.isdecimal():
+        raise UsageError(f"/{command} {rest}: it takes a number")
+    return int(rest)

@@ -105,7 +105,7 @@ class Repl:
                 if line.startswith("/"):
                     self._command(line)
                 elif line:
-                    self._send(line)
+                    self.send(line)
             except (EOFError, Leave):
                 failed = self._prompt is None and self.screen.ended not in ("", "answered")
                 return 1 if failed else 0
@@ -233,14 +233,16 @@ class Repl:
     def _training(self) -> str:
         return self._trainings.state if self._trainings else ""
 
-    def _send(self, text: str) -> None:
+    def send(self, text: str, again: bool = False) -> None:
+        """`again`: for another answer than before."""
         try:
             agent = self.agent()
         except KeyboardInterrupt:
             self._typed = text
             raise
         before = self._jobs()
-        events = agent.send(text.encode("utf-8", "replace").decode())
+        sent = text.encode("utf-8", "replace").decode()
+        events = agent.retry(sent) if again else agent.send(sent)
         with prompt.interrupts(agent.stop), prompt.quiet_keys(), self.screen.turn():
             try:
                 for event in events:
@@ -375,10 +377,24 @@ class Repl:
         self._loading = self._load(wanted)
         self._loading.start()
 
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    def begin_line(self, text: str) -> None:
+        """The next prompt begins with `text`. Raises UsageError where nobody types."""
+        if self._prompt is None:
+            raise UsageError("there is no line to change here; it takes a terminal")
+        self._typed = text.rstrip("\n")  # one at its end would send it
+
     def go_on_with(self, session: Session) -> Session:
         """Another conversation from now on; gives the one before, closed."""
-        if not self._aside and not self._loading.is_loaded:
-            self.agent()  # it was given the session that is to be closed
+        try:
+            if not self._aside and not self._loading.is_loaded:
+                self.agent()  # it was given the session that is to be closed
+        except BaseException:
+            session.close()
+            raise
         before, self._session = self._session, session
         before.close()
         self._approve.forget_session()

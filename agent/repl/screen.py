@@ -122,8 +122,11 @@ class Screen:
                 self.dim(f"> {text}" if message.type == "human" else text)
             elif message.type == "tool" and getattr(message, "status", "") == "error":
                 self.dim(f"✗ {message.name} → {one_line(text)}")
-        if messages[-1].type != "ai":
+        last = next(message for message in reversed(messages) if message.type != "system")
+        if last.type != "ai":
             self.dim("(ended before there was an answer)")
+        elif last.response_metadata.get("finish") == "interrupted":
+            self.dim("(the answer breaks off there)")
 
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)

@@ -10,6 +10,7 @@ as soon as it is there, so the session can be opened again after any kind of dea
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import secrets
@@ -25,7 +26,7 @@ from agent import calls, citations, compaction, deeds
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
-from agent.events import Event, Notice, Reason, TurnEnded, Usage
+from agent.events import Event, Notice, Reason, TextDelta, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering
@@ -287,9 +288,27 @@ class Agent:
                     "tokens; ask for less at once, or set max_tokens higher"
                 )
             sampling = replace(sampling, max_tokens=limit * MORE_ROOM)
+        if not message.tool_calls and (source := self._support(turn, message)):
+            added = f" [{source}]"
+            yield TextDelta(added)
+            message = message.model_copy(update={"content": f"{message.text}{added}"})
         turn.partial = ""
         self.session.append(message, self.engine.usage)
         return message
+
+    def _support(self, turn: _Turn, message: AIMessage) -> citations.Source | None:
+        """What an answer from passages rests on, where it does not say so itself."""
+        from tools.documents import lines_of
+
+        answer = str(message.text)
+        whole = message.response_metadata.get("finish") == "stop"
+        if not turn.sources or not whole or citations.sources(answer):
+            return None
+        passages = []
+        for one in turn.sources:
+            with contextlib.suppress(ToolError, OSError):  # the file may be gone by now
+                passages.append((one, lines_of(one.file, one.first, one.last)))
+        return citations.support(answer, request_of(self.session.messages), passages)
 
     def _ask_for_words(self, turn: _Turn) -> None:
         """A small model that has been told of functions writes calls in its answers otherwise."""
@@ -330,6 +349,7 @@ class Agent:
             for call, result in zip(tool_calls, answers, strict=True)
         )
         for call, result in zip(tool_calls, answers, strict=True):
+            turn.sources += citations.sources(self._of_strangers(result))
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
             results.cut(result, self.session.messages, self._share)
             if repeated:
@@ -389,6 +409,8 @@ class _Turn:
         """A tool that changes something has done so."""
         self.untrusted = False
         """It has read what strangers wrote."""
+        self.sources: list[citations.Source] = []
+        """Of the passages that were found."""
         self._mended = False
         """Once a turn: a small model does not learn more from a second refusal."""
         self._seen: Counter[tuple[str, str, str]] = Counter()

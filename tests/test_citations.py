@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from agent.citations import Source, sources, unfounded
+from agent.citations import Source, sources, support, unfounded
+from agent.engines.scripted import ScriptedEngine, call, say
+from agent.events import TextDelta, TurnEnded
+from agent.loop import Agent
+from agent.memory.sessions import Session
+from agent.offering import Offering
+from tools.base import tool
 
 
 @pytest.mark.parametrize(
@@ -38,3 +46,56 @@ def test_what_no_passage_holds_is_named(answer: str, wrong: list[str]) -> None:
 
 def test_without_passages_nothing_is_a_citation() -> None:
     assert unfounded("see [x.py:3]", []) == []
+
+
+GUIDE = [
+    (
+        Source("guide.md", 7, 9),
+        [(7, "Backups are made every night."), (8, ""), (9, "They are kept for 30 days.")],
+    ),
+    (Source("ports.md", 3, 4), [(3, "The web server listens on 8080."), (4, "Nothing else does.")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "line"),
+    [
+        ("How long are backups kept?", "For 30 days.", "guide.md:9"),
+        ("When are backups made?", "Backups are made every night.", "guide.md:7"),
+        ("Which port is it?", "It listens on port 8080.", "ports.md:3"),
+        ("Which port is it?", "I do not know.", None),
+        ("When are backups made?", "Backups are made.", None),
+        ("Who wrote it?", "Ada Lovelace.", None),
+    ],
+)
+def test_the_line_that_an_answer_rests_on(request_: str, answer: str, line: str | None) -> None:
+    found = support(answer, request_, GUIDE)
+    assert (str(found) if found else None) == line
+
+
+def test_an_answer_that_cites_nothing_is_given_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("guide.md").write_text("# Guide\n\nBackups are kept for 30 days.\n", "utf-8")
+
+    @tool(effects={"reads", "untrusted"})
+    def look(question: str) -> str:
+        """Look it up."""
+        return "[1] [guide.md:1-3] Guide\nBackups are kept for 30 days."
+
+    lines = [
+        call("look", question="how long?"), say("For 30 days."),
+        call("look", question="how long now?"), say("Thirty, see [guide.md:3]."),
+        say("It is 30 as I said."),
+    ]  # fmt: skip
+    session = Session.create(":memory:")
+    agent = Agent(ScriptedEngine(*lines), {"look": look}, session, Offering(None, 8))
+    events = list(agent.send("How long are backups kept?"))
+    assert TextDelta(" [guide.md:3]") in events
+    assert isinstance(events[-1], TurnEnded)
+    assert events[-1].answer == str(session.messages[-1].text) == "For 30 days. [guide.md:3]"
+    for request in ("And now?", "Sure?"):  # one that cites itself, one that looked nothing up
+        *_, end = agent.send(request)
+        assert isinstance(end, TurnEnded)
+        assert end.answer.count("guide.md") == (request == "And now?")

@@ -132,8 +132,8 @@ def cited(hit: Hit) -> str:
     return f"[{shown(hit.file)}:{lines}] {hit.heading}".rstrip()
 
 
-def lines_of(file: str, first: int, last: int) -> str:
-    """These lines of a file, with their numbers; of a PDF the pages, of a Word file the paragraphs.
+def lines_of(file: str, first: int, last: int) -> list[tuple[int, str]]:
+    """These lines of a file; of a PDF the pages, of a Word file the paragraphs, with their numbers.
 
     Raises DocumentError.
     """
@@ -143,10 +143,10 @@ def lines_of(file: str, first: int, last: int) -> str:
     if not place.is_file():
         raise DocumentError(f"there is no {file}")
     if formats.kind_of(place) in ("pdf", "word"):
-        found = [one.text for one in formats.blocks(place) if first <= one.first <= last]
-        return "\n\n".join(found)
+        found = formats.blocks(place)
+        return [(one.first, one.text) for one in found if first <= one.first <= last]
     lines = formats.text_of(place).split("\n")
-    return "\n".join(f"{n:5}  {line}" for n, line in enumerate(lines[first - 1 : last], first))
+    return list(enumerate(lines[first - 1 : last], first))
 
 
 def shown(file: str) -> str:

@@ -83,7 +83,8 @@ def sources(repl: Repl, rest: str) -> None:
         wanted = sources(f"[{rest}]")
         if not wanted:
             raise UsageError(f"/sources {rest}: it is FILE:LINE, such as README.md:12")
-        repl.screen.plain(lines_of(wanted[0].file, wanted[0].first, wanted[0].last))
+        for number, line in lines_of(wanted[0].file, wanted[0].first, wanted[0].last):
+            repl.screen.plain(f"{number:5}  {line}")
         return
     for source in dict.fromkeys(repl.agent().passages()):
         repl.screen.plain(str(source))

@@ -302,7 +302,7 @@ class Agent:
 
         answer = str(message.text)
         whole = message.response_metadata.get("finish") == "stop"
-        if not turn.sources or not whole or citations.sources(answer):
+        if not turn.sources or not whole:
             return None
         passages = []
         for one in turn.sources:

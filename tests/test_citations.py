@@ -63,6 +63,8 @@ GUIDE = [
         ("How long are backups kept?", "For 30 days.", "guide.md:9"),
         ("When are backups made?", "Backups are made every night.", "guide.md:7"),
         ("Which port is it?", "It listens on port 8080.", "ports.md:3"),
+        ("How long are backups kept?", "For 30 days [guide.md:8].", "guide.md:9"),
+        ("How long are backups kept?", "For 30 days [guide.md:7-9].", None),
         ("Which port is it?", "I do not know.", None),
         ("When are backups made?", "Backups are made.", None),
         ("Who wrote it?", "Ada Lovelace.", None),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from agent.cli import main
 from agent.settings import Settings
 
 HEAVY = [
@@ -31,6 +34,16 @@ def tinsmith(
         input=stdin, capture_output=True, text=True, timeout=120, check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
     )  # fmt: skip
+
+
+def here(*words: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process, which has imported everything already."""
+    out, told = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(told), pytest.raises(SystemExit) as end:
+        main(list(words))
+    code = end.value.code
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(words, code, out.getvalue(), told.getvalue())
 
 
 def terminal(

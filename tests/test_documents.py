@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import small
-from tests.test_cli import ROOT, tinsmith
+from tests.test_cli import ROOT, here, tinsmith
 from tools.base import invoke, preview, spec
 from tools.documents import Documents
 from tools.errors import DocumentError, ToolError
@@ -497,14 +497,14 @@ def test_the_tools_add_search_and_cite(
 def test_the_command(home: Path, folder: Path) -> None:
     added = tinsmith("docs", "add", str(folder))
     assert added.stdout.startswith("2 files (4 passages) are read into docs"), added.stderr
-    listed = tinsmith("docs").stdout
+    listed = here("docs").stdout
     assert "docs: 2 files, 4 passages, embedded with all-minilm-l6-v2" in listed
-    found = tinsmith("docs", "search", "backups", "night").stdout
+    found = here("docs", "search", "backups", "night").stdout
     assert "guide.md:7-11] Guide > Backups" in found
     id = found.partition("(")[2][:8]
-    assert "restore --from yesterday" in tinsmith("docs", "show", id).stdout + found
-    assert tinsmith("docs", "rm", str(folder / "guide.md")).stdout.startswith("removed 1 files")
-    assert tinsmith("docs", "reindex").stdout.startswith("1 passages")
+    assert "restore --from yesterday" in here("docs", "show", id).stdout + found
+    assert here("docs", "rm", str(folder / "guide.md")).stdout.startswith("removed 1 files")
+    assert here("docs", "reindex").stdout.startswith("1 passages")
     for words, code, told in (
         (["search", "x", "-c", "dcos"], 1, "there are: docs"),
         (["-c", "dcos", "search", "x"], 1, "there are: docs"),
@@ -513,6 +513,6 @@ def test_the_command(home: Path, folder: Path) -> None:
         (["show", "zz"], 1, "no passage begins with 'zz'"),
         (["search", "x", "--since", "may"], 2, "2026-05-31"),
     ):
-        done = tinsmith("docs", *words)
+        done = here("docs", *words)
         assert (done.returncode, told in done.stderr) == (code, True), done.stderr
         assert "Traceback" not in done.stderr

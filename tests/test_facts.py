@@ -23,7 +23,7 @@ from agent.loop import Agent
 from agent.memory import window
 from agent.memory.sessions import Session
 from agent.offering import Offering
-from tests.test_cli import ROOT, tinsmith
+from tests.test_cli import ROOT, here, tinsmith
 from tools.base import Origin, invoke, preview, tools_of
 from tools.errors import FactError
 from tools.knowledge.contradiction import takes_the_place
@@ -377,15 +377,15 @@ def test_the_command_lists_adds_changes_and_forgets(state: Path, minilm: Path) -
     (state / "models").mkdir(parents=True)
     (state / "models" / EMBEDDER).symlink_to(minilm)
     assert tinsmith("memory", "add", *REX.split()).stdout == f"1: {REX}\n"
-    assert tinsmith("memory", "add", BRUNO).stdout == f"2: {BRUNO}\nin place of 1: {REX}\n"
-    assert "replaced by 2" in tinsmith("memory", "history").stdout
-    failed = tinsmith("memory", "edit", "1", "again")
+    assert here("memory", "add", BRUNO).stdout == f"2: {BRUNO}\nin place of 1: {REX}\n"
+    assert "replaced by 2" in here("memory", "history").stdout
+    failed = here("memory", "edit", "1", "again")
     assert (failed.returncode, "there is no fact 1" in failed.stderr) == (1, True)
-    assert tinsmith("memory", "forget", "2").stdout.count("forgot") == 2
-    assert tinsmith("memory", "history").stdout == ""
+    assert here("memory", "forget", "2").stdout.count("forgot") == 2
+    assert here("memory", "history").stdout == ""
 
 
 def test_without_the_embedder_the_command_says_what_to_do(state: Path) -> None:
-    done = tinsmith("memory", "add", REX)
+    done = here("memory", "add", REX)
     assert (done.returncode, f"tinsmith models pull {EMBEDDER}" in done.stderr) == (1, True)
-    assert tinsmith("memory").returncode == 0
+    assert here("memory").returncode == 0

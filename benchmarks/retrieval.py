@@ -72,8 +72,8 @@ def documents(folder: Path) -> None:
 def adding(library: Library, folder: Path, embedder: str) -> None:
     first = library.add([folder])
     again = library.add([folder])
-    mirror = library._mirror
-    texts = [one.text for one in mirror.get(DEFAULT, sorted(mirror.ids(DEFAULT))).values()]
+    mirror = library._mirror(DEFAULT)
+    texts = [one.text for one in mirror.get(sorted(mirror.ids())).values()]
     fast = Vectors(path(embedder).parent.parent, embedder)
     fast.embed(texts[:8])
     began = time.monotonic()
@@ -113,12 +113,12 @@ def cranfield(library: Library) -> None:
     for number, vector in zip(numbers, vectors, strict=True):
         question = queries[number - 1]
         ways = {
-            "words": library._mirror.best(DEFAULT, question, DEEP, Wanted()),
+            "words": library._mirror(DEFAULT).best(question, DEEP, Wanted()),
             "vectors": library._store.nearest(DEFAULT, vector, DEEP),
             "both": [one.id for one in library.search_by(question, vector, DEFAULT, DEEP)],
         }
         for way, ids in ways.items():
-            there = library._mirror.get(DEFAULT, ids)
+            there = library._mirror(DEFAULT).get(ids)
             files = dict.fromkeys(Path(str(there[id].facts["file"])).name for id in ids)
             ranked[way].append([file in relevant[number] for file in list(files)[:AT]])
     count = [len(relevant[number]) for number in numbers]

@@ -27,9 +27,9 @@ from tools.documents import Documents
 from tools.errors import DocumentError, ToolError
 from tools.files import Files
 from tools.knowledge import formats
-from tools.knowledge.library import DEFAULT, FRESH, Library
+from tools.knowledge.library import DEFAULT, Library
 from tools.knowledge.passages import SIZE, Block, passages
-from tools.knowledge.store import Stored
+from tools.knowledge.store import FRESH, Stored
 from tools.knowledge.walk import files_of
 
 LIMIT = 120.0
@@ -353,7 +353,7 @@ def test_what_another_program_adds_is_found(library: Library, home: Path, folder
     hits = library.search("Refunds are paid within ten days.", count=9)
     assert "refunds.txt" in {Path(one.file).name for one in hits}
     near = library._store.nearest(DEFAULT, library._vectors.embed(["Refunds"])[0], 9)
-    assert set(near) == library._mirror.ids(DEFAULT)
+    assert set(near) == library._mirror(DEFAULT).ids()
 
 
 def test_a_kill_while_adding_is_mended_by_adding_again(
@@ -380,7 +380,7 @@ def test_a_kill_while_adding_is_mended_by_adding_again(
     done = library.add([place])
     assert done.files + done.unchanged == 60
     assert all(one.whole for one in library.files(DEFAULT))
-    assert library._store.ids(DEFAULT) == library._mirror.ids(DEFAULT)
+    assert library._store.ids(DEFAULT) == library._mirror(DEFAULT).ids()
 
 
 def test_the_mirror_is_made_again_from_the_store(
@@ -389,7 +389,7 @@ def test_the_mirror_is_made_again_from_the_store(
     library.add([folder])
     before = library.files(DEFAULT)
     library.close()
-    for file in (home / "store").glob("words.db*"):
+    for file in (home / "store" / "words").glob("*"):
         file.unlink()
     assert Library(home, "", "all-minilm-l6-v2").files(DEFAULT) == before
 
@@ -405,7 +405,25 @@ def test_removing(library: Library, folder: Path) -> None:
         library.search("x")
 
 
-@pytest.mark.parametrize("name", ["x", "Docs", "a b c", "../up"])
+def test_each_collection_is_searched_alone(library: Library, folder: Path) -> None:
+    library.add([folder / "guide.md"], "guides")
+    library.add([folder / "refunds.txt"], "money")
+    for collection, name in (("guides", "guide.md"), ("money", "refunds.txt")):
+        hits = library.search("backups and refunds", collection, count=9)
+        assert {(one.collection, Path(one.file).name) for one in hits} == {(collection, name)}
+    library.drop("guides")
+    assert [one.name for one in library.collections()] == ["money"]
+    assert library.search("refunds", "money")
+
+
+def test_a_collection_with_a_long_name_is_embedded_anew(library: Library, folder: Path) -> None:
+    name = "a" * 41
+    library.add([folder], name)
+    assert library.reindex(name) == 4
+    assert library.search("backups", name)
+
+
+@pytest.mark.parametrize("name", ["x", "Docs", "a b c", "../up", f"docs{FRESH}"])
 def test_a_name_that_is_none_is_refused(library: Library, folder: Path, name: str) -> None:
     with pytest.raises(DocumentError, match="no name for a collection"):
         library.add([folder], name)

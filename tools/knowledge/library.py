@@ -6,18 +6,20 @@ of adding loses at most the files of one batch, and `add` again mends it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tools.errors import DocumentError
 from tools.knowledge import formats
-from tools.knowledge.mirror import File, Mirror, Wanted
+from tools.knowledge.mirror import Damaged, File, Mirror, Wanted
 from tools.knowledge.passages import Passage, passages
-from tools.knowledge.store import Collection, Store, Stored
+from tools.knowledge.store import FRESH, NAME, Collection, Store, Stored
 from tools.knowledge.vectors import Vectors
 from tools.knowledge.walk import files_of
 
@@ -27,10 +29,12 @@ BATCH = 512
 """Passages that are embedded and written together."""
 CANDIDATES = 50
 """Of each way of searching, that are joined."""
+LOOK_UP = 10
+"""Of the joined, that are read together."""
 SMOOTH = 60
 """Of reciprocal rank fusion (Cormack et al. 2009)."""
-FRESH = "--new"
-"""Behind the name of a collection that is being embedded anew."""
+P = ParamSpec("P")
+R = TypeVar("R")
 Report = Callable[[int, int], None]
 """Told how many passages are done, of how many that are known of."""
 
@@ -63,13 +67,26 @@ class Hit:
     score: float
 
 
+def _mending(method: Callable[P, R]) -> Callable[P, R]:
+    """Once more when the mirror was found damaged: it is made again on the way."""
+
+    @functools.wraps(method)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except Damaged:
+            return method(*args, **kwargs)
+
+    return run
+
+
 class Library:
     def __init__(self, home: Path, url: str, embedder: str) -> None:
         self._home = home
         self._url = url
         self._store = Store(home, url)
         self._vectors = Vectors(home, embedder)
-        self._opened: Mirror | None = None
+        self._mirrors: dict[str, Mirror] = {}
 
     def collections(self) -> list[Collection]:
         held = self._store.collections()
@@ -83,26 +100,32 @@ class Library:
             held = self._store.collections()
         return [one for one in held if not one.name.endswith(FRESH)]
 
+    @_mending
     def collection(self, name: str) -> Collection:
         """The collection, with the mirror equal to it. Raises DocumentError when there is none."""
-        known = {one.name: one for one in self.collections()}
-        held = known.get(name)
+        held = self._store.collection(name)
+        if held is None:  # or it is lost on the way to its name, which `collections` mends
+            known = {one.name: one for one in self.collections()}
+            held = known.get(name)
         if held is None:
             names = ", ".join(known) or "none yet"
             raise DocumentError(
                 f"there is no collection {name!r}; there are: {names}; add documents with: "
                 "tinsmith docs add PATH"
             )
-        if self._mirror.revision(name) != held.revision:
-            there, here = self._store.ids(name), self._mirror.ids(name)
+        mirror = self._mirror(name)
+        if mirror.revision() != held.revision:
+            there, here = self._store.ids(name), mirror.ids()
             new = self._store.get(name, sorted(there - here))
-            self._mirror.change(name, held.revision, new, here - there)
+            mirror.change(held.revision, new, here - there)
         return held
 
+    @_mending
     def files(self, collection: str) -> list[File]:
         self.collection(collection)
-        return self._mirror.files(collection)
+        return self._mirror(collection).files()
 
+    @_mending
     def add(
         self, paths: Sequence[Path], collection: str = DEFAULT, report: Report | None = None
     ) -> Added:
@@ -116,12 +139,17 @@ class Library:
                 raise DocumentError(f"there is no {path}")
         held = next((one for one in self.collections() if one.name == collection), None)
         if held is None:
+            if not NAME.fullmatch(collection) or collection.endswith(FRESH):
+                raise DocumentError(
+                    f"{collection!r} is no name for a collection: 3 to 41 of a-z, 0-9, - and _, "
+                    "such as docs"
+                )
             with self._store.writing():
                 self._store.create(collection, self._vectors.name, self._vectors.dimension)
         else:
             self._refuse_other(held)
         self.collection(collection)
-        known = {one.name: one for one in self._mirror.files(collection)}
+        known = {one.name: one for one in self._mirror(collection).files()}
         done = Added()
         wanted = list(self._files(paths, done))
         batch: list[tuple[Path, str, list[Passage]]] = []
@@ -165,6 +193,7 @@ class Library:
         vector = self._vectors.embed([question])[0]
         return self.search_by(question, vector, collection, count, file, kind, since)
 
+    @_mending
     def search_by(
         self,
         question: str,
@@ -177,41 +206,37 @@ class Library:
     ) -> list[Hit]:
         """The same, with the question's vector at hand."""
         self.collection(collection)
-        names = None
-        if file:
-            names = tuple(one.name for one in self._mirror.files(collection) if file in one.name)
-            if not names:
-                raise DocumentError(f"no file of {collection} has {file!r} in its path")
-        wanted = Wanted(names, kind, since)
-        close = self._store.nearest(collection, vector, CANDIDATES, wanted.where())
-        worded = self._mirror.best(collection, question, CANDIDATES, wanted)
+        mirror = self._mirror(collection)
+        names = mirror.names(file) if file else []
+        if file and not names:
+            raise DocumentError(f"no file of {collection} has {file!r} in its path")
+        wanted = Wanted(file, kind, since)
+        close = self._store.nearest(collection, vector, CANDIDATES, wanted.where(names))
+        worded = mirror.best(question, CANDIDATES, wanted)
         scores: dict[str, float] = {}
         for ranked in (close, worded):
             for rank, id in enumerate(ranked, 1):
                 scores[id] = scores.get(id, 0.0) + 1 / (SMOOTH + rank)
-        best = sorted(scores, key=lambda id: -scores[id])
-        there = self._mirror.get(collection, best)
-        hits: dict[str, Hit] = {}
-        for id in best:
-            if id in there and len(hits) < count:
-                one = _hit(collection, there[id], scores[id])
-                hits.setdefault(" ".join(one.text.split()).casefold(), one)
-        return list(hits.values())
+        return list(itertools.islice(_hits(mirror, collection, scores), count))
 
+    @_mending
     def show(self, collection: str, id: str) -> Hit:
         """`id`: its beginning is enough. Raises DocumentError."""
         self.collection(collection)
-        found = [one for one in self._mirror.ids(collection) if one.startswith(id)]
+        mirror = self._mirror(collection)
+        found = [one for one in mirror.ids() if one.startswith(id)]
         if len(found) != 1:
             what = "several passages begin" if found else "no passage begins"
             raise DocumentError(f"{what} with {id!r}; tinsmith docs search shows ids")
-        return _hit(collection, self._mirror.get(collection, found)[found[0]], 0.0)
+        return _hit(collection, mirror.get(found)[found[0]], 0.0)
 
+    @_mending
     def remove(self, collection: str, path: str) -> int:
         """A file, or all under a folder; gives how many files. Raises DocumentError."""
         self.collection(collection)
         place = Path(path).absolute()
-        gone = [one.name for one in self._mirror.files(collection) if _within(one.name, place)]
+        files = self._mirror(collection).files()
+        gone = [one.name for one in files if _within(one.name, place)]
         if not gone:
             raise DocumentError(f"{place} is not in {collection}; tinsmith docs lists its files")
         self._remove(collection, gone)
@@ -222,8 +247,9 @@ class Library:
         self.collection(collection)
         with self._store.writing():
             self._store.drop(collection)
-        self._mirror.forget(collection)
+        self._mirror(collection).remove()
 
+    @_mending
     def reindex(self, collection: str, report: Report | None = None) -> int:
         """Embed it anew with the embedder of now; gives the number of passages.
 
@@ -231,7 +257,7 @@ class Library:
         """
         self.collection(collection)
         fresh = collection + FRESH
-        ids = sorted(self._mirror.ids(collection))
+        ids = sorted(self._mirror(collection).ids())
         with self._store.writing():
             if self._store.collection(fresh):
                 self._store.drop(fresh)
@@ -249,14 +275,14 @@ class Library:
     def close(self) -> None:
         self._store.close()
 
-    @property
-    def _mirror(self) -> Mirror:
-        if self._opened is None:
-            name = "words.db"
+    def _mirror(self, collection: str) -> Mirror:
+        if collection not in self._mirrors:
+            folder = "words"
             if self._url:
-                name = f"words-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}.db"
-            self._opened = Mirror(self._home / "store" / name)
-        return self._opened
+                folder += f"-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}"
+            file = self._home / "store" / folder / f"{collection}.db"
+            self._mirrors[collection] = Mirror(file)
+        return self._mirrors[collection]
 
     def _refuse_other(self, held: Collection) -> None:
         if held.embedder != self._vectors.name:
@@ -308,8 +334,9 @@ class Library:
         )
         with self._store.writing():
             self.collection(collection)
+            mirror = self._mirror(collection)
             new = {one.id for one in stored}
-            old = {id for path, _, _ in batch for id in self._mirror.ids(collection, str(path))}
+            old = {id for path, _, _ in batch for id in mirror.ids(str(path))}
             self._change(collection, stored, vectors, sorted(old - new))
         return len(stored)
 
@@ -320,16 +347,18 @@ class Library:
 
         with self._store.writing():
             self.collection(collection)
-            gone = [id for name in files for id in self._mirror.ids(collection, name)]
+            mirror = self._mirror(collection)
+            gone = [id for name in files for id in mirror.ids(name)]
             self._change(collection, [], np.zeros((0, 1), np.float32), gone)
 
     def _change(
         self, collection: str, new: Sequence[Stored], vectors: Any, gone: Sequence[str]
     ) -> None:
         before, after = self._store.put(collection, new, vectors, gone)
-        if before != self._mirror.revision(collection):
+        mirror = self._mirror(collection)
+        if before != mirror.revision():
             after = ""  # somebody else wrote into the server meanwhile: read all of it again
-        self._mirror.change(collection, after, new, gone)
+        mirror.change(after, new, gone)
 
 
 def _stored(path: Path, digest: str, found: Sequence[Passage]) -> Iterator[Stored]:
@@ -361,6 +390,23 @@ def _id(path: Path, digest: str, at: int) -> str:
 def _embedded(one: Stored) -> str:
     heading = str(one.facts["heading"])
     return Passage(one.text, 0, 0, heading).embedded
+
+
+def _hits(mirror: Mirror, collection: str, scores: Mapping[str, float]) -> Iterator[Hit]:
+    """The best first, no text twice; read from the disk as they are asked for."""
+    best = sorted(scores, key=lambda id: -scores[id])
+    seen: set[str] = set()
+    for begin in range(0, len(best), LOOK_UP):
+        some = best[begin : begin + LOOK_UP]
+        there = mirror.get(some)
+        for id in some:
+            if id not in there:  # it was removed meanwhile
+                continue
+            one = _hit(collection, there[id], scores[id])
+            text = " ".join(one.text.split()).casefold()
+            if text not in seen:
+                seen.add(text)
+                yield one
 
 
 def _hit(collection: str, one: Stored, score: float) -> Hit:

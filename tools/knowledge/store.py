@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{2,40}")
+FRESH = "--new"
+"""Behind the name of a collection that is being embedded anew."""
 PATIENCE = 600.0
 """Seconds that a program waits for another one to end its writing."""
 PAGE = 2000
@@ -55,20 +57,28 @@ class Store:
         """Revision of each collection when the client was opened or wrote last."""
 
     def collections(self) -> list[Collection]:
-        if not self._url and not self._place.is_dir():
+        if not self._is_there:
             return []
         with self._errors():
             found = self._open().list_collections()
         return sorted(filter(None, map(_collection, found)), key=lambda one: one.name)
 
     def collection(self, name: str) -> Collection | None:
-        return next((one for one in self.collections() if one.name == name), None)
+        from chromadb.errors import NotFoundError
+
+        if not self._is_there:
+            return None
+        with self._errors():
+            try:
+                return _collection(self._open().get_collection(name, embedding_function=None))
+            except NotFoundError:
+                return None
+
+    @property
+    def _is_there(self) -> bool:
+        return bool(self._url) or self._place.is_dir()
 
     def create(self, name: str, embedder: str, dimension: int) -> Collection:
-        if not NAME.fullmatch(name):
-            raise DocumentError(
-                f"{name!r} is no name for a collection: 3 to 41 of a-z, 0-9, - and _, such as docs"
-            )
         facts = {"embedder": embedder, "dimension": dimension, "revision": uuid.uuid4().hex}
         with self._errors():
             made = self._open().create_collection(
@@ -222,6 +232,8 @@ class Store:
 def _collection(held: Any) -> Collection | None:
     """None: of somebody else, without an embedder that we know of."""
     facts = held.metadata or {}
+    if not NAME.fullmatch(held.name.removesuffix(FRESH)):  # it names a file, too
+        return None
     if not all(key in facts for key in ("embedder", "dimension", "revision")):
         return None
     return Collection(

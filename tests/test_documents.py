@@ -6,11 +6,10 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import docx
@@ -21,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import small
+from tests.chroma import Server
 from tests.test_cli import ROOT, tinsmith
 from tools.base import invoke, preview, spec
 from tools.documents import Documents
@@ -239,14 +239,6 @@ def test_gitignore_is_respected_also_below_and_undone(tmp_path: Path) -> None:
     assert found == ["a.md", "keep.log", "sub/c.md"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
-    skipped: list[str] = []
-    assert list(files_of(tmp_path, skipped)) == []
-    assert "closed cannot be read" in skipped[0]
-
-
 # --- The library ---
 
 
@@ -429,45 +421,19 @@ def test_a_name_that_is_none_is_refused(library: Library, folder: Path, name: st
         library.add([folder], name)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The address of a real Chroma server, and what ends it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    chroma = Path(sys.executable).with_name("chroma")
-    words = [str(chroma), "run", "--path", str(tmp_path / "served"), "--port", str(port)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        begin = time.monotonic()
-        while True:
-            with socket.socket() as one:
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() - begin < LIMIT
-            time.sleep(0.1)
-
-        def end() -> None:
-            process.kill()
-            process.wait()
-
-        yield f"http://127.0.0.1:{port}", end
-        end()
-
-
 def test_two_machines_share_a_server_that_may_go_away(
-    home: Path, folder: Path, tmp_path: Path, server: tuple[str, Callable[[], None]]
+    home: Path, folder: Path, tmp_path: Path, server: Server
 ) -> None:
-    url, end = server
-    one = Library(home, url, "all-minilm-l6-v2")
+    one = Library(home, server.url, "all-minilm-l6-v2")
     one.add([folder / "guide.md"])
     second = tmp_path / "second"
     small.bert(second / "models" / "all-minilm-l6-v2")
-    other = Library(second, url, "all-minilm-l6-v2")
+    other = Library(second, server.url, "all-minilm-l6-v2")
     assert other.search("backups")
     other.add([folder / "refunds.txt"])
     assert {Path(file.name).name for file in one.files(DEFAULT)} == {"guide.md", "refunds.txt"}
-    end()
-    with pytest.raises(DocumentError, match=f"the Chroma server at {url} does not do it"):
+    server.end()
+    with pytest.raises(DocumentError, match=f"the Chroma server at {server.url} does not do it"):
         one.search("backups")
 
 

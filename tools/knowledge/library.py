@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from tools.errors import DocumentError
 from tools.knowledge import formats
 from tools.knowledge.mirror import Damaged, File, Mirror, Wanted
 from tools.knowledge.passages import Passage, passages
+from tools.knowledge.reranker import Reranker
 from tools.knowledge.store import FRESH, NAME, Collection, Store, Stored
 from tools.knowledge.vectors import Vectors
 from tools.knowledge.walk import files_of
@@ -28,7 +30,7 @@ DEFAULT = "docs"
 BATCH = 512
 """Passages that are embedded and written together."""
 CANDIDATES = 50
-"""Of each way of searching, that are joined."""
+"""Of each way of searching, that are joined; of the joined, that are reranked."""
 LOOK_UP = 10
 """Of the joined, that are read together."""
 SMOOTH = 60
@@ -51,6 +53,17 @@ class Added:
     skipped: list[str] = field(default_factory=list)
     """Why, for each file that could not be read."""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A file as it was read."""
+
+    path: Path
+    sha256: str
+    modified: int
+    """Seconds since 1970, whole: Chroma gives floats back a little off."""
+    passages: list[Passage]
 
 
 @dataclass(frozen=True)
@@ -81,11 +94,13 @@ def _mending(method: Callable[P, R]) -> Callable[P, R]:
 
 
 class Library:
-    def __init__(self, home: Path, url: str, embedder: str) -> None:
+    def __init__(self, home: Path, url: str, embedder: str, reranker: str = "") -> None:
+        """`url`: of a Chroma server; `reranker`: a cross-encoder. "": none."""
         self._home = home
         self._url = url
         self._store = Store(home, url)
         self._vectors = Vectors(home, embedder)
+        self._reranker = Reranker(home, reranker) if reranker else None
         self._mirrors: dict[str, Mirror] = {}
 
     def collections(self) -> list[Collection]:
@@ -135,7 +150,7 @@ class Library:
         """
         began = time.monotonic()
         for path in paths:
-            if not path.exists():
+            if not os.path.exists(path):  # Path.exists raises where a folder is closed
                 raise DocumentError(f"there is no {path}")
         held = next((one for one in self.collections() if one.name == collection), None)
         if held is None:
@@ -152,14 +167,14 @@ class Library:
         known = {one.name: one for one in self._mirror(collection).files()}
         done = Added()
         wanted = list(self._files(paths, done))
-        batch: list[tuple[Path, str, list[Passage]]] = []
+        batch: list[_Reading] = []
         waiting, total = 0, 0
         for path in wanted:
             read = self._read(path, known.get(str(path)), done)
             if read is None:
                 continue
-            batch.append((path, *read))
-            waiting += len(read[1])
+            batch.append(read)
+            waiting += len(read.passages)
             if waiting >= BATCH:
                 total += self._write(collection, batch, report, total)
                 batch, waiting = [], 0
@@ -217,7 +232,11 @@ class Library:
         for ranked in (close, worded):
             for rank, id in enumerate(ranked, 1):
                 scores[id] = scores.get(id, 0.0) + 1 / (SMOOTH + rank)
-        return list(itertools.islice(_hits(mirror, collection, scores), count))
+        hits = _hits(mirror, collection, scores)
+        if self._reranker is None:
+            return list(itertools.islice(hits, count))
+        some = list(itertools.islice(hits, max(count, CANDIDATES)))
+        return _reranked(self._reranker, question, some)[:count]
 
     @_mending
     def show(self, collection: str, id: str) -> Hit:
@@ -300,12 +319,10 @@ class Library:
                     seen.add(one)
                     yield one
 
-    def _read(
-        self, path: Path, known: File | None, done: Added
-    ) -> tuple[str, list[Passage]] | None:
-        """The hash and the passages of a file; None when it is unchanged, or cannot be read."""
+    def _read(self, path: Path, known: File | None, done: Added) -> _Reading | None:
+        """None when it is unchanged, or cannot be read."""
         try:
-            before = _sha256(path)
+            modified, before = _modified(path), _sha256(path)
             if known and known.whole and known.sha256 == before:
                 done.unchanged += 1
                 return None
@@ -317,17 +334,17 @@ class Library:
             return None
         done.files += 1
         done.passages += len(found)
-        return before, found
+        return _Reading(path, before, modified, found)
 
     def _write(
         self,
         collection: str,
-        batch: Sequence[tuple[Path, str, list[Passage]]],
+        batch: Sequence[_Reading],
         report: Report | None,
         before: int,
     ) -> int:
         """Gives the number of passages."""
-        stored = [one for path, digest, found in batch for one in _stored(path, digest, found)]
+        stored = [one for reading in batch for one in _stored(reading)]
         vectors = self._vectors.embed(
             [_embedded(one) for one in stored],
             lambda done, of: report(before + done, before + of) if report else None,
@@ -336,7 +353,7 @@ class Library:
             self.collection(collection)
             mirror = self._mirror(collection)
             new = {one.id for one in stored}
-            old = {id for path, _, _ in batch for id in mirror.ids(str(path))}
+            old = {id for reading in batch for id in mirror.ids(str(reading.path))}
             self._change(collection, stored, vectors, sorted(old - new))
         return len(stored)
 
@@ -361,21 +378,20 @@ class Library:
         mirror.change(after, new, gone)
 
 
-def _stored(path: Path, digest: str, found: Sequence[Passage]) -> Iterator[Stored]:
-    modified = int(path.stat().st_mtime)  # Chroma gives floats back a little off
-    for at, one in enumerate(found):
+def _stored(reading: _Reading) -> Iterator[Stored]:
+    for at, one in enumerate(reading.passages):
         yield Stored(
-            _id(path, digest, at),
+            _id(reading.path, reading.sha256, at),
             one.text,
             {
-                "file": str(path),
-                "sha256": digest,
-                "kind": formats.kind_of(path),
-                "modified": modified,
+                "file": str(reading.path),
+                "sha256": reading.sha256,
+                "kind": formats.kind_of(reading.path),
+                "modified": reading.modified,
                 "first": one.first,
                 "last": one.last,
                 "heading": one.heading,
-                "of": len(found),
+                "of": len(reading.passages),
             },
         )
 
@@ -409,6 +425,13 @@ def _hits(mirror: Mirror, collection: str, scores: Mapping[str, float]) -> Itera
                 yield one
 
 
+def _reranked(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    texts = [Passage(one.text, one.first, one.last, one.heading).embedded for one in hits]
+    scores = reranker.scores(question, texts)
+    found = [replace(one, score=float(score)) for one, score in zip(hits, scores, strict=True)]
+    return sorted(found, key=lambda one: -one.score)
+
+
 def _hit(collection: str, one: Stored, score: float) -> Hit:
     facts = one.facts
     return Hit(
@@ -426,6 +449,13 @@ def _hit(collection: str, one: Stored, score: float) -> Hit:
 
 def _within(name: str, place: Path) -> bool:
     return Path(name) == place.absolute() or place.absolute() in Path(name).parents
+
+
+def _modified(path: Path) -> int:
+    try:
+        return int(path.stat().st_mtime)
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _sha256(path: Path) -> str:

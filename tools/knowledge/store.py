@@ -217,7 +217,7 @@ class Store:
                 f"{first_line(error)}; tinsmith docs lists what is there"
             ) from error
         except (ChromaError, httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
-            self._client = None  # a server may come back
+            self.close()  # a server may come back; after a full disk the client waits for itself
             if self._url:
                 raise DocumentError(
                     f"the Chroma server at {self._url} does not do it: {first_line(error)}; start "

@@ -457,6 +457,17 @@ def test_passages_of_one_vector_each_are_found(library: Library) -> None:
         ]
 
 
+def test_equal_passages_that_are_written_twice_are_found_as_before(library: Library) -> None:
+    with library._store.writing():
+        library._store.create("same", "all-minilm-l6-v2", 8)
+        some = [Stored(str(n), f"number {n}", {"file": "/a"}) for n in range(500)]
+        found = []
+        for _ in range(2):
+            library._store.put("same", some, np.ones((500, 8), np.float32))
+            found.append(library._store.nearest("same", np.ones(8, np.float32), 50))
+    assert len(found[0]) == len(found[1]) == 50
+
+
 # --- The tools and the command ---
 
 

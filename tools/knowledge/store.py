@@ -104,16 +104,15 @@ class Store:
     def put(
         self, name: str, passages: Sequence[Stored], vectors: np.ndarray, gone: Sequence[str] = ()
     ) -> tuple[str, str]:
-        """Add or replace `passages`, then delete those of the ids `gone`; for one writer at a time.
-
-        Gives the revision before and after.
+        """Add those `passages` that are not there, then delete those of the ids `gone`; for one
+        writer at a time. Gives the revision before and after.
         """
         with self._errors():
             held = self._current(name)
             most = int(self._open().get_max_batch_size())
             for begin in range(0, len(passages), most):
                 some = passages[begin : begin + most]
-                held.upsert(
+                held.add(  # not upsert: it cuts equal vectors that are there out of the graph
                     ids=[one.id for one in some],
                     embeddings=vectors[begin : begin + most],
                     documents=[one.text for one in some],

@@ -205,7 +205,7 @@ def library() -> Library:
     from tools.knowledge.library import Library
 
     now = settings_of({})
-    return Library(home(), now.store_url, now.embedder)
+    return Library(home(), now.store_url, now.embedder, now.reranker)
 
 
 def facts() -> Facts:

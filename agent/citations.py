@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tools.knowledge.passages import location
+
 CITED = re.compile(r"\[([^\[\]\n:]*(?::[^\[\]\n:\d][^\[\]\n:]*)*):(\d+)(?:-(\d+))?\]")
 """A file, and a line or several. A path of Windows has a colon of its own."""
 
@@ -27,8 +29,7 @@ class Source:
     last: int
 
     def __str__(self) -> str:
-        lines = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.file}:{lines}"
+        return location(self.file, self.first, self.last)
 
 
 def sources(text: str) -> list[Source]:

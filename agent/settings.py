@@ -64,6 +64,10 @@ class Settings:
     embedder: str = _setting(
         "all-minilm-l6-v2", "of documents: a model, or a specialist that is an embedder"
     )
+    reranker: str = _setting(
+        "",
+        "of documents: a cross-encoder, a model or a path, that orders what was found; empty: none",
+    )
     store_url: str = _setting("", "a Chroma server, such as http://127.0.0.1:8000; empty: none")
     offer_all: int = _setting(10, "up to so many tools are all offered; of more, the best")
 

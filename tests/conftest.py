@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent import catalog
 from agent.convert import convert
 from agent.fetch import pull
+from tests.chroma import Server
 
 CACHE = Path(__file__).parent.parent / ".cache"
 
@@ -20,6 +22,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("TINSMITH_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "served")
+    yield made
+    made.end()
 
 
 @pytest.fixture(scope="session")

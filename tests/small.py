@@ -65,6 +65,22 @@ def bert(folder: Path, seed: int = 0, **options: Any) -> Path:
     return folder
 
 
+def cross_encoder(folder: Path, sign: float = 1.0, labels: int = 1) -> Path:
+    """Its scores mean nothing; with the opposite sign they are the opposite."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    bert(folder)
+    config = BertConfig.from_pretrained(folder, num_labels=labels, initializer_range=1.0)
+    torch.manual_seed(0)
+    made = BertForSequenceClassification(config)
+    with torch.no_grad():
+        made.classifier.weight *= sign
+        made.classifier.bias *= sign
+    made.save_pretrained(folder)
+    return folder
+
+
 def llama(folder: Path, seed: int = 0, hidden: int = 32) -> Path:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers

@@ -9,6 +9,7 @@ from tools.base import ToolError, progress, tool
 from tools.errors import DocumentError
 from tools.files import Files
 from tools.knowledge.library import DEFAULT, Added, Hit, Library
+from tools.knowledge.passages import location
 
 FOUND = 5
 """Passages that the model is given."""
@@ -128,8 +129,7 @@ def told(done: Added, collection: str) -> str:
 
 def cited(hit: Hit) -> str:
     """Such as "[docs/setup.md:12-18] Install > Linux"."""
-    lines = str(hit.first) if hit.first == hit.last else f"{hit.first}-{hit.last}"
-    return f"[{shown(hit.file)}:{lines}] {hit.heading}".rstrip()
+    return f"[{location(shown(hit.file), hit.first, hit.last)}] {hit.heading}".rstrip()
 
 
 def lines_of(file: str, first: int, last: int) -> list[tuple[int, str]]:

@@ -105,7 +105,7 @@ class Facts:
             held = self.all()
             for one in gone:
                 gone += [fact for fact in held if fact.replaced_by == one.number]
-            self._put([], [fact.number for fact in gone])
+            self._put([], gone)
         return gone
 
     def find(self, number: int) -> Fact:
@@ -152,14 +152,23 @@ class Facts:
         new = Fact(
             max((fact.number for fact in held), default=0) + 1, text, origin, int(time.time())
         )
-        self._put([new, *(replace(fact, replaced_by=new.number) for fact in gone)])
+        # killed in between, both hold
+        self._put([new], changed=[replace(fact, replaced_by=new.number) for fact in gone])
         return Remembered(new, is_new=True, replaced=gone)
 
-    def _put(self, facts: Sequence[Fact], gone: Sequence[int] = ()) -> None:
+    def _put(
+        self, new: Sequence[Fact], gone: Sequence[Fact] = (), changed: Sequence[Fact] = ()
+    ) -> None:
         import numpy as np
 
-        vectors = self._embed([fact.text for fact in facts]) if facts else np.zeros((0, 0))
-        self._store.put(COLLECTION, list(map(_stored, facts)), vectors, list(map(str, gone)))
+        vectors = self._embed([fact.text for fact in new]) if new else np.zeros((0, 0))
+        self._store.put(
+            COLLECTION,
+            list(map(_stored, new)),
+            vectors,
+            [str(fact.number) for fact in gone],
+            list(map(_stored, changed)),
+        )
 
 
 def _sentence(text: str) -> str:

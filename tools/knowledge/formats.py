@@ -181,9 +181,8 @@ def _pdf(path: Path) -> Iterator[Block]:
     import logging
 
     from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
 
-    logging.getLogger("pypdf").setLevel(logging.ERROR)
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not reader.decrypt(""):
@@ -191,7 +190,9 @@ def _pdf(path: Path) -> Iterator[Block]:
         for number, page in enumerate(reader.pages, 1):
             for block in _paragraphs(page.extract_text().split("\n")):
                 yield Block(block.text, number, number)
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (DocumentError, OSError):
+        raise
+    except Exception as error:  # whatever pypdf trips over
         raise DocumentError(f"{path.name} is a broken PDF: {first_line(error)}") from error
 
 

@@ -6,18 +6,22 @@ of adding loses at most the files of one batch, and `add` again mends it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tools.errors import DocumentError
 from tools.knowledge import formats
-from tools.knowledge.mirror import File, Mirror, Wanted
+from tools.knowledge.mirror import Damaged, File, Mirror, Wanted
 from tools.knowledge.passages import Passage, passages
-from tools.knowledge.store import Collection, Store, Stored
+from tools.knowledge.reranker import Reranker
+from tools.knowledge.store import FRESH, NAME, Collection, Store, Stored
 from tools.knowledge.vectors import Vectors
 from tools.knowledge.walk import files_of
 
@@ -26,11 +30,13 @@ DEFAULT = "docs"
 BATCH = 512
 """Passages that are embedded and written together."""
 CANDIDATES = 50
-"""Of each way of searching, that are joined."""
+"""Of each way of searching, that are joined; of the joined, that are reranked."""
+LOOK_UP = 10
+"""Of the joined, that are read together."""
 SMOOTH = 60
 """Of reciprocal rank fusion (Cormack et al. 2009)."""
-FRESH = "--new"
-"""Behind the name of a collection that is being embedded anew."""
+P = ParamSpec("P")
+R = TypeVar("R")
 Report = Callable[[int, int], None]
 """Told how many passages are done, of how many that are known of."""
 
@@ -50,6 +56,17 @@ class Added:
 
 
 @dataclass(frozen=True)
+class _Reading:
+    """A file as it was read."""
+
+    path: Path
+    sha256: str
+    modified: int
+    """Seconds since 1970, whole: Chroma gives floats back a little off."""
+    passages: list[Passage]
+
+
+@dataclass(frozen=True)
 class Hit:
     id: str
     collection: str
@@ -63,13 +80,28 @@ class Hit:
     score: float
 
 
+def _mending(method: Callable[P, R]) -> Callable[P, R]:
+    """Once more when the mirror was found damaged: it is made again on the way."""
+
+    @functools.wraps(method)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except Damaged:
+            return method(*args, **kwargs)
+
+    return run
+
+
 class Library:
-    def __init__(self, home: Path, url: str, embedder: str) -> None:
+    def __init__(self, home: Path, url: str, embedder: str, reranker: str = "") -> None:
+        """`url`: of a Chroma server; `reranker`: a cross-encoder. "": none."""
         self._home = home
         self._url = url
         self._store = Store(home / "store", url)
         self._vectors = Vectors(home, embedder)
-        self._opened: Mirror | None = None
+        self._reranker = Reranker(home, reranker) if reranker else None
+        self._mirrors: dict[str, Mirror] = {}
 
     def collections(self) -> list[Collection]:
         held = self._store.collections()
@@ -83,26 +115,32 @@ class Library:
             held = self._store.collections()
         return [one for one in held if not one.name.endswith(FRESH)]
 
+    @_mending
     def collection(self, name: str) -> Collection:
         """The collection, with the mirror equal to it. Raises DocumentError when there is none."""
-        known = {one.name: one for one in self.collections()}
-        held = known.get(name)
+        held = self._store.collection(name)
+        if held is None:  # or it is lost on the way to its name, which `collections` mends
+            known = {one.name: one for one in self.collections()}
+            held = known.get(name)
         if held is None:
             names = ", ".join(known) or "none yet"
             raise DocumentError(
                 f"there is no collection {name!r}; there are: {names}; add documents with: "
                 "tinsmith docs add PATH"
             )
-        if self._mirror.revision(name) != held.revision:
-            there, here = self._store.ids(name), self._mirror.ids(name)
+        mirror = self._mirror(name)
+        if mirror.revision() != held.revision:
+            there, here = self._store.ids(name), mirror.ids()
             new = self._store.get(name, sorted(there - here))
-            self._mirror.change(name, held.revision, new, here - there)
+            mirror.change(held.revision, new, here - there)
         return held
 
+    @_mending
     def files(self, collection: str) -> list[File]:
         self.collection(collection)
-        return self._mirror.files(collection)
+        return self._mirror(collection).files()
 
+    @_mending
     def add(
         self, paths: Sequence[Path], collection: str = DEFAULT, report: Report | None = None
     ) -> Added:
@@ -112,26 +150,31 @@ class Library:
         """
         began = time.monotonic()
         for path in paths:
-            if not path.exists():
+            if not os.path.exists(path):  # Path.exists raises where a folder is closed
                 raise DocumentError(f"there is no {path}")
         held = next((one for one in self.collections() if one.name == collection), None)
         if held is None:
+            if not NAME.fullmatch(collection) or collection.endswith(FRESH):
+                raise DocumentError(
+                    f"{collection!r} is no name for a collection: 3 to 41 of a-z, 0-9, - and _, "
+                    "such as docs"
+                )
             with self._store.writing():
                 self._store.create(collection, self._vectors.name, self._vectors.dimension)
         else:
             self._refuse_other(held)
         self.collection(collection)
-        known = {one.name: one for one in self._mirror.files(collection)}
+        known = {one.name: one for one in self._mirror(collection).files()}
         done = Added()
         wanted = list(self._files(paths, done))
-        batch: list[tuple[Path, str, list[Passage]]] = []
+        batch: list[_Reading] = []
         waiting, total = 0, 0
         for path in wanted:
             read = self._read(path, known.get(str(path)), done)
             if read is None:
                 continue
-            batch.append((path, *read))
-            waiting += len(read[1])
+            batch.append(read)
+            waiting += len(read.passages)
             if waiting >= BATCH:
                 total += self._write(collection, batch, report, total)
                 batch, waiting = [], 0
@@ -165,6 +208,7 @@ class Library:
         vector = self._vectors.embed([question])[0]
         return self.search_by(question, vector, collection, count, file, kind, since)
 
+    @_mending
     def search_by(
         self,
         question: str,
@@ -177,41 +221,41 @@ class Library:
     ) -> list[Hit]:
         """The same, with the question's vector at hand."""
         self.collection(collection)
-        names = None
-        if file:
-            names = tuple(one.name for one in self._mirror.files(collection) if file in one.name)
-            if not names:
-                raise DocumentError(f"no file of {collection} has {file!r} in its path")
-        wanted = Wanted(names, kind, since)
-        close = self._store.nearest(collection, vector, CANDIDATES, wanted.where())
-        worded = self._mirror.best(collection, question, CANDIDATES, wanted)
+        mirror = self._mirror(collection)
+        names = mirror.names(file) if file else []
+        if file and not names:
+            raise DocumentError(f"no file of {collection} has {file!r} in its path")
+        wanted = Wanted(file, kind, since)
+        close = self._store.nearest(collection, vector, CANDIDATES, wanted.where(names))
+        worded = mirror.best(question, CANDIDATES, wanted)
         scores: dict[str, float] = {}
         for ranked in (close, worded):
             for rank, id in enumerate(ranked, 1):
                 scores[id] = scores.get(id, 0.0) + 1 / (SMOOTH + rank)
-        best = sorted(scores, key=lambda id: -scores[id])
-        there = self._mirror.get(collection, best)
-        hits: dict[str, Hit] = {}
-        for id in best:
-            if id in there and len(hits) < count:
-                one = _hit(collection, there[id], scores[id])
-                hits.setdefault(" ".join(one.text.split()).casefold(), one)
-        return list(hits.values())
+        hits = _hits(mirror, collection, scores)
+        if self._reranker is None:
+            return list(itertools.islice(hits, count))
+        some = list(itertools.islice(hits, max(count, CANDIDATES)))
+        return _reranked(self._reranker, question, some)[:count]
 
+    @_mending
     def show(self, collection: str, id: str) -> Hit:
         """`id`: its beginning is enough. Raises DocumentError."""
         self.collection(collection)
-        found = [one for one in self._mirror.ids(collection) if one.startswith(id)]
+        mirror = self._mirror(collection)
+        found = [one for one in mirror.ids() if one.startswith(id)]
         if len(found) != 1:
             what = "several passages begin" if found else "no passage begins"
             raise DocumentError(f"{what} with {id!r}; tinsmith docs search shows ids")
-        return _hit(collection, self._mirror.get(collection, found)[found[0]], 0.0)
+        return _hit(collection, mirror.get(found)[found[0]], 0.0)
 
+    @_mending
     def remove(self, collection: str, path: str) -> int:
         """A file, or all under a folder; gives how many files. Raises DocumentError."""
         self.collection(collection)
         place = Path(path).absolute()
-        gone = [one.name for one in self._mirror.files(collection) if _within(one.name, place)]
+        files = self._mirror(collection).files()
+        gone = [one.name for one in files if _within(one.name, place)]
         if not gone:
             raise DocumentError(f"{place} is not in {collection}; tinsmith docs lists its files")
         self._remove(collection, gone)
@@ -222,8 +266,9 @@ class Library:
         self.collection(collection)
         with self._store.writing():
             self._store.drop(collection)
-        self._mirror.forget(collection)
+        self._mirror(collection).remove()
 
+    @_mending
     def reindex(self, collection: str, report: Report | None = None) -> int:
         """Embed it anew with the embedder of now; gives the number of passages.
 
@@ -231,7 +276,7 @@ class Library:
         """
         self.collection(collection)
         fresh = collection + FRESH
-        ids = sorted(self._mirror.ids(collection))
+        ids = sorted(self._mirror(collection).ids())
         with self._store.writing():
             if self._store.collection(fresh):
                 self._store.drop(fresh)
@@ -249,14 +294,14 @@ class Library:
     def close(self) -> None:
         self._store.close()
 
-    @property
-    def _mirror(self) -> Mirror:
-        if self._opened is None:
-            name = "words.db"
+    def _mirror(self, collection: str) -> Mirror:
+        if collection not in self._mirrors:
+            folder = "words"
             if self._url:
-                name = f"words-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}.db"
-            self._opened = Mirror(self._home / "store" / name)
-        return self._opened
+                folder += f"-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}"
+            file = self._home / "store" / folder / f"{collection}.db"
+            self._mirrors[collection] = Mirror(file)
+        return self._mirrors[collection]
 
     def _refuse_other(self, held: Collection) -> None:
         if held.embedder != self._vectors.name:
@@ -274,12 +319,10 @@ class Library:
                     seen.add(one)
                     yield one
 
-    def _read(
-        self, path: Path, known: File | None, done: Added
-    ) -> tuple[str, list[Passage]] | None:
-        """The hash and the passages of a file; None when it is unchanged, or cannot be read."""
+    def _read(self, path: Path, known: File | None, done: Added) -> _Reading | None:
+        """None when it is unchanged, or cannot be read."""
         try:
-            before = _sha256(path)
+            modified, before = _modified(path), _sha256(path)
             if known and known.whole and known.sha256 == before:
                 done.unchanged += 1
                 return None
@@ -291,25 +334,26 @@ class Library:
             return None
         done.files += 1
         done.passages += len(found)
-        return before, found
+        return _Reading(path, before, modified, found)
 
     def _write(
         self,
         collection: str,
-        batch: Sequence[tuple[Path, str, list[Passage]]],
+        batch: Sequence[_Reading],
         report: Report | None,
         before: int,
     ) -> int:
         """Gives the number of passages."""
-        stored = [one for path, digest, found in batch for one in _stored(path, digest, found)]
+        stored = [one for reading in batch for one in _stored(reading)]
         vectors = self._vectors.embed(
             [_embedded(one) for one in stored],
             lambda done, of: report(before + done, before + of) if report else None,
         )
         with self._store.writing():
             self.collection(collection)
+            mirror = self._mirror(collection)
             new = {one.id for one in stored}
-            old = {id for path, _, _ in batch for id in self._mirror.ids(collection, str(path))}
+            old = {id for reading in batch for id in mirror.ids(str(reading.path))}
             self._change(collection, stored, vectors, sorted(old - new))
         return len(stored)
 
@@ -320,33 +364,34 @@ class Library:
 
         with self._store.writing():
             self.collection(collection)
-            gone = [id for name in files for id in self._mirror.ids(collection, name)]
+            mirror = self._mirror(collection)
+            gone = [id for name in files for id in mirror.ids(name)]
             self._change(collection, [], np.zeros((0, 1), np.float32), gone)
 
     def _change(
         self, collection: str, new: Sequence[Stored], vectors: Any, gone: Sequence[str]
     ) -> None:
         before, after = self._store.put(collection, new, vectors, gone)
-        if before != self._mirror.revision(collection):
+        mirror = self._mirror(collection)
+        if before != mirror.revision():
             after = ""  # somebody else wrote into the server meanwhile: read all of it again
-        self._mirror.change(collection, after, new, gone)
+        mirror.change(after, new, gone)
 
 
-def _stored(path: Path, digest: str, found: Sequence[Passage]) -> Iterator[Stored]:
-    modified = int(path.stat().st_mtime)  # Chroma gives floats back a little off
-    for at, one in enumerate(found):
+def _stored(reading: _Reading) -> Iterator[Stored]:
+    for at, one in enumerate(reading.passages):
         yield Stored(
-            _id(path, digest, at),
+            _id(reading.path, reading.sha256, at),
             one.text,
             {
-                "file": str(path),
-                "sha256": digest,
-                "kind": formats.kind_of(path),
-                "modified": modified,
+                "file": str(reading.path),
+                "sha256": reading.sha256,
+                "kind": formats.kind_of(reading.path),
+                "modified": reading.modified,
                 "first": one.first,
                 "last": one.last,
                 "heading": one.heading,
-                "of": len(found),
+                "of": len(reading.passages),
             },
         )
 
@@ -361,6 +406,30 @@ def _id(path: Path, digest: str, at: int) -> str:
 def _embedded(one: Stored) -> str:
     heading = str(one.facts["heading"])
     return Passage(one.text, 0, 0, heading).embedded
+
+
+def _hits(mirror: Mirror, collection: str, scores: Mapping[str, float]) -> Iterator[Hit]:
+    """The best first, no text twice; read from the disk as they are asked for."""
+    best = sorted(scores, key=lambda id: -scores[id])
+    seen: set[str] = set()
+    for begin in range(0, len(best), LOOK_UP):
+        some = best[begin : begin + LOOK_UP]
+        there = mirror.get(some)
+        for id in some:
+            if id not in there:  # it was removed meanwhile
+                continue
+            one = _hit(collection, there[id], scores[id])
+            text = " ".join(one.text.split()).casefold()
+            if text not in seen:
+                seen.add(text)
+                yield one
+
+
+def _reranked(reranker: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    texts = [Passage(one.text, one.first, one.last, one.heading).embedded for one in hits]
+    scores = reranker.scores(question, texts)
+    found = [replace(one, score=float(score)) for one, score in zip(hits, scores, strict=True)]
+    return sorted(found, key=lambda one: -one.score)
 
 
 def _hit(collection: str, one: Stored, score: float) -> Hit:
@@ -380,6 +449,13 @@ def _hit(collection: str, one: Stored, score: float) -> Hit:
 
 def _within(name: str, place: Path) -> bool:
     return Path(name) == place.absolute() or place.absolute() in Path(name).parents
+
+
+def _modified(path: Path) -> int:
+    try:
+        return int(path.stat().st_mtime)
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _sha256(path: Path) -> str:

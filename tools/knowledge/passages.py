@@ -36,6 +36,11 @@ class Passage:
         return f"{self.heading}\n{self.text}" if self.heading else self.text
 
 
+def location(file: str, first: int, last: int) -> str:
+    """Such as "docs/setup.md:12-18"."""
+    return f"{file}:{first}" if first == last else f"{file}:{first}-{last}"
+
+
 def passages(blocks: Iterable[Block]) -> Iterator[Passage]:
     """Blocks under one heading together, as long as there is room; what is too large is cut."""
     waiting: list[Block] = []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{2,40}")
+FRESH = "--new"
+"""Behind the name of a collection that is being embedded anew."""
 PATIENCE = 600.0
 """Seconds that a program waits for another one to end its writing."""
 PAGE = 2000
@@ -55,20 +57,28 @@ class Store:
         """Revision of each collection when the client was opened or wrote last."""
 
     def collections(self) -> list[Collection]:
-        if not self._url and not self._place.is_dir():
+        if not self._is_there:
             return []
         with self._errors():
             found = self._open().list_collections()
         return sorted(filter(None, map(_collection, found)), key=lambda one: one.name)
 
     def collection(self, name: str) -> Collection | None:
-        return next((one for one in self.collections() if one.name == name), None)
+        from chromadb.errors import NotFoundError
+
+        if not self._is_there:
+            return None
+        with self._errors():
+            try:
+                return _collection(self._open().get_collection(name, embedding_function=None))
+            except NotFoundError:
+                return None
+
+    @property
+    def _is_there(self) -> bool:
+        return bool(self._url) or self._place.is_dir()
 
     def create(self, name: str, embedder: str, dimension: int) -> Collection:
-        if not NAME.fullmatch(name):
-            raise DocumentError(
-                f"{name!r} is no name for a collection: 3 to 41 of a-z, 0-9, - and _, such as docs"
-            )
         facts = {"embedder": embedder, "dimension": dimension, "revision": uuid.uuid4().hex}
         with self._errors():
             made = self._open().create_collection(
@@ -92,9 +102,15 @@ class Store:
             self._seen.pop(name, None)
 
     def put(
-        self, name: str, passages: Sequence[Stored], vectors: np.ndarray, gone: Sequence[str] = ()
+        self,
+        name: str,
+        passages: Sequence[Stored],
+        vectors: np.ndarray,
+        gone: Sequence[str] = (),
+        changed: Sequence[Stored] = (),
     ) -> tuple[str, str]:
-        """Add or replace `passages`, then delete those of the ids `gone`; for one writer at a time.
+        """Add those `passages` that are not there, give those that are `changed` their facts, then
+        delete those of the ids `gone`; for one writer at a time.
 
         Gives the revision before and after.
         """
@@ -103,12 +119,14 @@ class Store:
             most = int(self._open().get_max_batch_size())
             for begin in range(0, len(passages), most):
                 some = passages[begin : begin + most]
-                held.upsert(
+                held.add(  # not upsert: it cuts equal vectors that are there out of the graph
                     ids=[one.id for one in some],
                     embeddings=vectors[begin : begin + most],
                     documents=[one.text for one in some],
                     metadatas=[dict(one.facts) for one in some],
                 )
+            for one in changed:
+                held.update(ids=[one.id], metadatas=[dict(one.facts)])
             for begin in range(0, len(gone), most):
                 held.delete(ids=list(gone[begin : begin + most]))
             before, revision = str(held.metadata["revision"]), uuid.uuid4().hex
@@ -213,7 +231,7 @@ class Store:
                 f"{first_line(error)}; tinsmith docs lists what is there"
             ) from error
         except (ChromaError, httpx.HTTPError, OSError, ValueError, RuntimeError) as error:
-            self._client = None  # a server may come back
+            self.close()  # a server may come back; after a full disk the client waits for itself
             if self._url:
                 raise DocumentError(
                     f"the Chroma server at {self._url} does not do it: {first_line(error)}; start "
@@ -228,6 +246,8 @@ class Store:
 def _collection(held: Any) -> Collection | None:
     """None: of somebody else, without an embedder that we know of."""
     facts = held.metadata or {}
+    if not NAME.fullmatch(held.name.removesuffix(FRESH)):  # it names a file, too
+        return None
     if not all(key in facts for key in ("embedder", "dimension", "revision")):
         return None
     return Collection(

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools.errors import DocumentError, SpecialistError, first_line
+from tools.errors import DocumentError, SpecialistError
 from tools.specialists import compute
 from tools.specialists.compute import Report, silent
 
@@ -19,7 +19,7 @@ TOGETHER = 512
 
 
 class Vectors:
-    """Loaded when first used. In 16 bits where the processor has them, which halves the time."""
+    """Loaded when first used."""
 
     def __init__(self, home: Path, name: str) -> None:
         """`name`: of a model in the state folder, or of a specialist that is an embedder."""
@@ -75,20 +75,8 @@ class Vectors:
 
     @cached_property
     def _model(self) -> Any:
-        import transformers
-        from sentence_transformers import SentenceTransformer
-
-        transformers.utils.logging.set_verbosity_error()  # it tells of heads that nobody needs
-        transformers.utils.logging.disable_progress_bar()
         folder = self._found[1]
-        where = compute.device()
-        kind = "bfloat16" if compute.has_bf16(where) else "float32"
         try:
-            return SentenceTransformer(
-                str(folder),
-                device=where,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True, "dtype": kind},
-            )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise DocumentError(f"{folder} is no embedder: {first_line(error)}") from error
+            return compute.load_for_sentences("SentenceTransformer", folder)
+        except SpecialistError as error:
+            raise DocumentError(f"{folder} is no embedder: {error}") from error

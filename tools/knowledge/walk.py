@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.errors import first_line
 from tools.knowledge.formats import kind_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NEVER = frozenset(("node_modules", "__pycache__", "venv", "site-packages", "dist
 def files_of(folder: Path, skipped: list[str]) -> Iterator[Path]:
     """In a fixed order; without hidden files and those that a .gitignore on the way names.
 
-    A folder that may not be read is told in `skipped`.
+    A folder or a .gitignore that may not be read is told in `skipped`.
     """
     yield from _walk(folder, [], skipped)
 
@@ -37,8 +38,11 @@ def _walk(
         return
     for one in there:
         if one.name == ".gitignore" and one.is_file():
-            lines = Path(one.path).read_text("utf-8", "replace").splitlines()
-            rules = [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
+            try:
+                lines = Path(one.path).read_text("utf-8", "replace").splitlines()
+                rules = [*rules, (folder, GitIgnoreSpec.from_lines(lines))]
+            except (OSError, ValueError) as error:
+                skipped.append(f"{one.path} cannot be read: {first_line(error)}")
     for one in there:
         if one.name.startswith(".") or one.is_symlink():  # a link may lead round in a circle
             continue

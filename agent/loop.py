@@ -351,7 +351,7 @@ class Agent:
         for call, result in zip(tool_calls, answers, strict=True):
             turn.sources += citations.sources(self._of_strangers(result))
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
-            results.cut(result, self.session.messages, self._share)
+            results.cut(result, [*self.session.messages, *answers], self._share)
             if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
         return answers

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import small
-from tests.test_cli import ROOT, scripted, terminal, tinsmith
+from tests.test_cli import ROOT, here, scripted, terminal, tinsmith
 
 ROWS = [("message", "topic"), *((row["text"], row["label"]) for row in small.rows("classifier"))]
 
@@ -62,18 +62,18 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> N
 
 def test_a_dry_run_shows_the_plan_and_starts_nothing(tmp_path: Path, base: Path) -> None:
     file = write(tmp_path / "messages.csv", [*ROWS, ("", "stock"), ROWS[1]])
-    done = tinsmith("train", str(file), "--dry-run")
+    done = here("train", str(file), "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "messages: a classifier" in done.stdout
     assert "empty text" in done.stdout
     assert str(len(ROWS) + 1) in done.stdout  # the line of the empty one
-    assert tinsmith("jobs").stdout == ""
+    assert here("jobs").stdout == ""
 
 
 def test_nothing_begins_when_nobody_can_agree(tmp_path: Path, base: Path) -> None:
     file = write(tmp_path / "messages.csv", ROWS)
-    refused(tinsmith("train", str(file)), 2, "--yes")
-    assert tinsmith("jobs").stdout == ""
+    refused(here("train", str(file)), 2, "--yes")
+    assert here("jobs").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_nothing_begins_when_nobody_can_agree(tmp_path: Path, base: Path) -> Non
 )  # fmt: skip
 def test_a_wrong_wish_is_told(tmp_path: Path, base: Path, words: list[str], told: str) -> None:
     file = write(tmp_path / "messages.csv", ROWS)
-    refused(tinsmith("train", str(file), "--dry-run", *words), 2, told)
+    refused(here("train", str(file), "--dry-run", *words), 2, told)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_wrong_wish_is_told(tmp_path: Path, base: Path, words: list[str], told
 def test_a_hopeless_file_is_told(tmp_path: Path, base: Path, content: bytes, told: str) -> None:
     file = tmp_path / "messages.csv"
     file.write_bytes(content)
-    refused(tinsmith("train", str(file), "--dry-run"), 2, "messages.csv", told)
+    refused(here("train", str(file), "--dry-run"), 2, "messages.csv", told)
 
 
 def test_a_chat_model_is_not_named_as_another(tmp_path: Path, state: Path) -> None:
@@ -121,57 +121,57 @@ def test_a_chat_model_is_not_named_as_another(tmp_path: Path, state: Path) -> No
     file = small.write(tmp_path / "talks.jsonl", small.rows("causal"))
     for name in ("little", "smollm2-135m"):
         words = ("train", str(file), "--base", "little", "--name", name, "--dry-run")
-        refused(tinsmith(*words), 2, f"{name} is the name of a model", "--name")
+        refused(here(*words), 2, f"{name} is the name of a model", "--name")
 
 
 def test_a_file_that_is_not_there_is_told(base: Path) -> None:
-    refused(tinsmith("train", "nowhere.csv", "--dry-run"), 2, "nowhere.csv")
+    refused(here("train", "nowhere.csv", "--dry-run"), 2, "nowhere.csv")
 
 
 def test_a_pickle_is_no_base(tmp_path: Path, base: Path) -> None:
     (base / "model.safetensors").rename(base / "pytorch_model.bin")
     file = write(tmp_path / "messages.csv", ROWS)
-    refused(tinsmith("train", str(file), "--dry-run"), 2, "pytorch_model.bin", "safetensors")
+    refused(here("train", str(file), "--dry-run"), 2, "pytorch_model.bin", "safetensors")
 
 
 def test_jobs_are_listed_and_drawn(home: Path) -> None:
-    assert "topics-1" in tinsmith("jobs").stdout
-    shown = tinsmith("jobs", "show", "topics-1").stdout
+    assert "topics-1" in here("jobs").stdout
+    shown = here("jobs", "show", "topics-1").stdout
     assert "held-out rows" in shown
     assert "┤" in shown  # a plot
     assert "\x1b" not in shown
-    assert "done: topics@1 is promoted" in tinsmith("jobs", "log", "topics-1").stdout
-    refused(tinsmith("jobs", "stop", "topics-1"), 1, "it is done")
-    refused(tinsmith("jobs", "continue", "topics-1"), 1, "nothing to continue")
-    refused(tinsmith("jobs", "show", "topic-1"), 2, "topics-1")
-    assert "removed topics-1" in tinsmith("jobs", "rm", "topics-1").stdout
-    assert tinsmith("jobs").stdout == ""
-    assert "topics@1" in tinsmith("specialists").stdout
+    assert "done: topics@1 is promoted" in here("jobs", "log", "topics-1").stdout
+    refused(here("jobs", "stop", "topics-1"), 1, "it is done")
+    refused(here("jobs", "continue", "topics-1"), 1, "nothing to continue")
+    refused(here("jobs", "show", "topic-1"), 2, "topics-1")
+    assert "removed topics-1" in here("jobs", "rm", "topics-1").stdout
+    assert here("jobs").stdout == ""
+    assert "topics@1" in here("specialists").stdout
 
 
 def test_a_job_that_was_damaged_is_told_and_can_be_removed(home: Path) -> None:
     (home / "jobs" / "topics-1" / "job.json").write_text('{"plan": 3}')
-    listed = tinsmith("jobs")
+    listed = here("jobs")
     assert listed.returncode == 0
     assert "job.json" in listed.stderr
     assert "Traceback" not in listed.stderr
-    assert tinsmith("jobs", "rm", "topics-1").returncode == 0
+    assert here("jobs", "rm", "topics-1").returncode == 0
 
 
 def test_versions_are_promoted_rolled_back_and_removed(home: Path) -> None:
     shutil.copytree(home / "specialists" / "topics" / "1", home / "specialists" / "topics" / "2")
     place = home / "specialists" / "topics" / "2" / "manifest.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"version": 2}))
-    assert "the same" in tinsmith("specialists", "compare", "topics", "topics@2").stdout
-    assert "topics@2 is promoted" in tinsmith("specialists", "promote", "topics@2").stdout
-    assert "promoted" in tinsmith("specialists", "rollback", "topics").stdout
-    refused(tinsmith("specialists", "rollback", "topics"), 1, "topics")
-    refused(tinsmith("specialists", "rm", "topics@1"), 1, "promote")
-    assert "removed topics@2" in tinsmith("specialists", "rm", "topics@2").stdout
-    refused(tinsmith("specialists", "promote", "topics@2"), 2, "topics")
-    refused(tinsmith("specialists", "rm", "topics"), 2, "topics@1 is in use", "--yes")
-    assert "removed topics" in tinsmith("specialists", "rm", "topics", "--yes").stdout
-    assert "none yet" in tinsmith("specialists").stderr
+    assert "the same" in here("specialists", "compare", "topics", "topics@2").stdout
+    assert "topics@2 is promoted" in here("specialists", "promote", "topics@2").stdout
+    assert "promoted" in here("specialists", "rollback", "topics").stdout
+    refused(here("specialists", "rollback", "topics"), 1, "topics")
+    refused(here("specialists", "rm", "topics@1"), 1, "promote")
+    assert "removed topics@2" in here("specialists", "rm", "topics@2").stdout
+    refused(here("specialists", "promote", "topics@2"), 2, "topics")
+    refused(here("specialists", "rm", "topics"), 2, "topics@1 is in use", "--yes")
+    assert "removed topics" in here("specialists", "rm", "topics", "--yes").stdout
+    assert "none yet" in here("specialists").stderr
 
 
 def test_a_specialist_goes_to_another_machine(home: Path, tmp_path: Path) -> None:
@@ -192,14 +192,14 @@ def test_nonsense_in_a_manifest_is_told(home: Path) -> None:
     place = home / "specialists" / "topics" / "1" / "manifest.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"labels": "many"}))
     for words in (["show", "topics"], ["evaluate", "topics", str(home / "messages.csv")]):
-        refused(tinsmith("specialists", *words), 1, "manifest.json", "labels")
-    listed = tinsmith("specialists")
+        refused(here("specialists", *words), 1, "manifest.json", "labels")
+    listed = here("specialists")
     assert listed.returncode == 0
     assert "labels" in listed.stderr
 
 
 def test_the_card_is_shown(home: Path) -> None:
-    shown = tinsmith("specialists", "show", "topics").stdout
+    shown = here("specialists", "show", "topics").stdout
     assert "delivery, payment, stock" in shown
     assert "Limits" in shown
     assert not re.search(r"[#\\]|!\[|\x1b", shown)  # it is drawn, not its Markdown
@@ -207,24 +207,24 @@ def test_the_card_is_shown(home: Path) -> None:
 
 def test_the_rows_of_a_file_are_labelled(home: Path, tmp_path: Path) -> None:
     rows = write(tmp_path / "rows.csv", [("message",), *((text,) for text, _ in ROWS[1:41])])
-    done = tinsmith("specialists", "label", "topics", str(rows))
+    done = here("specialists", "label", "topics", str(rows))
     assert done.stdout.startswith("40 rows are labelled and saved in rows.topics.csv: ")
     out = tmp_path / "said.csv"
     words = ("specialists", "label", "topics", str(rows), "--text", "message", "--out", str(out))
-    assert tinsmith(*words).returncode == 0
+    assert here(*words).returncode == 0
     assert out.read_text() == (tmp_path / "rows.topics.csv").read_text()
-    refused(tinsmith(*words), 2, "said.csv is there already")
-    refused(tinsmith("specialists", "evaluate", "topics", str(rows)), 2, "specialists label topics")
+    refused(here(*words), 2, "said.csv is there already")
+    refused(here("specialists", "evaluate", "topics", str(rows)), 2, "specialists label topics")
     assert out.stat().st_mode & 0o777 == rows.stat().st_mode & 0o777
     out.unlink()
-    refused(tinsmith(*words[:5], "masage", "--out", str(out)), 2, "message")
-    refused(tinsmith(*words[:7], str(tmp_path / "said.txt")), 2, "said.csv")
-    refused(tinsmith(*words[:7], "/proc/said.csv"), 1, "/proc/said.csv cannot be written")
-    refused(tinsmith(*words[:7], str(tmp_path / "no" / "said.csv")), 2, "there is no folder")
-    refused(tinsmith(*words[:3], "."), 2, "is a folder")
+    refused(here(*words[:5], "masage", "--out", str(out)), 2, "message")
+    refused(here(*words[:7], str(tmp_path / "said.txt")), 2, "said.csv")
+    refused(here(*words[:7], "/proc/said.csv"), 1, "/proc/said.csv cannot be written")
+    refused(here(*words[:7], str(tmp_path / "no" / "said.csv")), 2, "there is no folder")
+    refused(here(*words[:3], "."), 2, "is a folder")
     rows = tmp_path / "odd.jsonl"
     rows.write_text('{"message": "half \\ud800 one"}\n{"message": 0}\n{"message": ["a"]}\n')
-    done = tinsmith(*words[:3], str(rows), "--text", "message")
+    done = here(*words[:3], str(rows), "--text", "message")
     assert done.stdout.startswith("3 rows are labelled"), done.stderr
 
 
@@ -305,7 +305,7 @@ def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base
         child.send("are you there?\r")
         child.expect("the model is set aside until topics-1 has ended")
         child.send("/new\r")
-        child.expect("a new one; back to the last with")
+        child.expect("back to the last with /resume")
         scripted(tmp_path, {"say": "I am back."})
         free.write_text("100000000000")
         child.expect("topics@1: accuracy", timeout=240)

@@ -21,7 +21,7 @@ from agent import compaction
 from agent.engines.base import Sampling
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
-from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
+from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import UsageError, WindowFull
 from agent.events import Event, Notice, ToolFinished, TurnEnded
 from agent.loop import Agent, Limits
@@ -266,6 +266,14 @@ def test_a_result_that_is_too_long_is_read_in_parts() -> None:
     assert whole.startswith(begun + second.rpartition("\n")[0])
     events = list(agent.send("read part 9"))
     assert any(isinstance(x, ToolFinished) and "has 4 parts" in x.result for x in events)
+
+
+def test_two_long_results_of_one_reply_have_names_of_their_own() -> None:
+    both = calls(call("long", words=300), call("long", words=310))
+    agent = agent_of(both, call("read_result", result="long-2", part=1), say("done"))
+    *events, _ = agent.send("give me many words, twice")
+    read = [one.result for one in events if isinstance(one, ToolFinished)][-1]
+    assert '"result": "long-2", "part": 2' in read
 
 
 def test_without_a_long_result_there_is_no_tool_to_read_one() -> None:

@@ -1,6 +1,6 @@
 """Results of tools that are too long to be shown whole: kept in the history, read in parts.
 
-tool = read_result(lambda: agent.session)      # offered as soon as there is such a result
+The tool for that is offered as soon as there is such a result, which says how to call it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Citations such as [docs/setup.md:12], checked against the passages that were given.
 
-Small models seldom cite, also when they are told to, and then often the wrong line. So an answer
-that rests on a passage and does not say so is given the line that holds most of its words.
+Small models seldom cite, also when they are told to, and then often the wrong line. So none is told
+to: an answer that rests on passages is given the lines that hold most of its words.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tools.knowledge.passages import location
 CITED = re.compile(r"\[([^\[\]\n:]*(?::[^\[\]\n:\d][^\[\]\n:]*)*):(\d+)(?:-(\d+))?\]")
 """A file, and a line or several. A path of Windows has a colon of its own."""
 
+MOST = 3
+"""Lines that an answer is given."""
 REQUEST = 0.3
 """What a word of the request weighs beside one of the answer."""
 FILE = re.compile(r"[./\\]")
@@ -52,17 +54,33 @@ def unfounded(answer: str, given: Iterable[Source]) -> list[Source]:
 
 
 def support(
-    answer: str, request: str, passages: Iterable[tuple[Source, Sequence[tuple[int, str]]]]
-) -> Source | None:
-    """The line that `answer` rests on, of the numbered lines of `passages`, the likeliest first.
+    answer: str, request: str, passages: Sequence[tuple[Source, Sequence[tuple[int, str]]]]
+) -> list[Source]:
+    """The lines that the sentences of `answer` rest on and do not cite; up to `MOST`.
 
-    None: it is cited already, or no line has a word that is not in the request too. A word counts
-    the more the fewer lines have it; those of the request as well, for what it is about stands
-    nearby.
+    `passages`: their numbered lines, the likeliest passage first. A sentence rests on a passage
+    that has at least half of the words that it did not take from the request.
     """
-    asked = _words(request)
-    new = _words(CITED.sub("", answer)) - asked
-    lines = [(one.file, at, _words(text)) for one, texts in passages for at, text in texts]
+    found: list[Source] = []
+    for sentence in _SENTENCE.split(answer):
+        best = _best_line(_words(CITED.sub("", sentence)), _words(request), passages)
+        if best and best not in found and not any(_holds(x, best) for x in sources(answer)):
+            found.append(best)
+    return found[:MOST]
+
+
+def _best_line(
+    said: set[str], asked: set[str], passages: Sequence[tuple[Source, Sequence[tuple[int, str]]]]
+) -> Source | None:
+    """A word counts the more the fewer lines have it; those of the request too, for what it is
+    about stands nearby."""
+    new = said - asked
+    lines = [
+        (one.file, at, _words(text))
+        for one, texts in passages
+        if 2 * len(new & _words("\n".join(text for _, text in texts))) >= len(new)
+        for at, text in texts
+    ]
     rare = Counter(word for _, _, words in lines for word in words)
     best, most = None, 0.0
     for file, at, words in lines:
@@ -72,8 +90,6 @@ def support(
         score += REQUEST * sum(1 / rare[word] for word in asked & words)
         if score > most:
             best, most = Source(file, at, at), score
-    if best and any(_holds(one, best) for one in sources(answer)):
-        return None
     return best
 
 
@@ -89,4 +105,5 @@ def _holds(passage: Source, one: Source) -> bool:
     return same and passage.first <= one.first and one.last <= passage.last
 
 
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+")

@@ -288,27 +288,26 @@ class Agent:
                     "tokens; ask for less at once, or set max_tokens higher"
                 )
             sampling = replace(sampling, max_tokens=limit * MORE_ROOM)
-        if not message.tool_calls and (source := self._support(turn, message)):
-            added = f" [{source}]"
+        if not message.tool_calls and (found := self._support(turn, message)):
+            added = "".join(f" [{source}]" for source in found)
             yield TextDelta(added)
             message = message.model_copy(update={"content": f"{message.text}{added}"})
         turn.partial = ""
         self.session.append(message, self.engine.usage)
         return message
 
-    def _support(self, turn: _Turn, message: AIMessage) -> citations.Source | None:
+    def _support(self, turn: _Turn, message: AIMessage) -> list[citations.Source]:
         """What an answer from passages rests on, where it does not say so itself."""
         from tools.documents import lines_of
 
-        answer = str(message.text)
-        whole = message.response_metadata.get("finish") == "stop"
-        if not turn.sources or not whole:
-            return None
+        if not turn.sources or message.response_metadata.get("finish") != "stop":
+            return []
         passages = []
         for one in turn.sources:
             with contextlib.suppress(ToolError, OSError):  # the file may be gone by now
                 passages.append((one, lines_of(one.file, one.first, one.last)))
-        return citations.support(answer, request_of(self.session.messages), passages)
+        request = request_of(self.session.messages)
+        return citations.support(str(message.text), request, passages)
 
     def _ask_for_words(self, turn: _Turn) -> None:
         """A small model that has been told of functions writes calls in its answers otherwise."""
@@ -320,10 +319,8 @@ class Agent:
             short = request if len(request) <= SAID_AGAIN else ""
             latest = _latest_results(self.session)
             failed = any(result.status == "error" for result in latest)
-            found = [one for x in latest for one in citations.sources(self._of_strangers(x))]
-            told = render(
-                "results", request=short, failed=failed, cite=str(found[0]) if found else ""
-            )
+            passages = any(citations.sources(self._of_strangers(result)) for result in latest)
+            told = render("results", request=short, failed=failed, passages=passages)
             self.session.append(SystemMessage(told))
         elif last.type != "system":
             self.session.append(SystemMessage(render("answer")))

@@ -71,8 +71,13 @@ GUIDE = [
     ],
 )
 def test_the_line_that_an_answer_rests_on(request_: str, answer: str, line: str | None) -> None:
-    found = support(answer, request_, GUIDE)
-    assert (str(found) if found else None) == line
+    assert [str(one) for one in support(answer, request_, GUIDE)] == ([line] if line else [])
+
+
+def test_each_sentence_has_its_line() -> None:
+    answer = "They are made every night. Where, I was not told. The port is 8080."
+    found = support(answer, "When are backups made, and which port is it?", GUIDE)
+    assert [str(one) for one in found] == ["guide.md:7", "ports.md:3"]
 
 
 def test_an_answer_that_cites_nothing_is_given_its_line(

@@ -134,11 +134,11 @@ def test_a_citation_of_nothing_is_told() -> None:
     assert told == ["the answer cites other.md:3; no passage that was found is there"]
 
 
-def test_an_answer_from_passages_is_to_cite_them() -> None:
+def test_an_answer_from_passages_is_to_keep_to_them() -> None:
     agent, _ = agent_of(call("find"), fail(EngineError("gone")))
     turn(agent)
     agent._ask_for_words(_Turn(Limits()))
-    assert "like this: [docs/guide.md:7-11]." in str(agent.session.messages[-1].text)
+    assert "from these passages alone" in str(agent.session.messages[-1].text)
 
 
 def test_a_claim_without_a_deed_is_told() -> None:

@@ -261,7 +261,7 @@ def test_beside_tools_an_answer_is_asked_for_in_words(tmp_path: Path) -> None:
         render("answer"),
         "count to 3",
         "up to 3",
-        render("results", request="", failed=False, cite=""),
+        render("results", request="", failed=False, passages=False),
     ]
     session.close()
 
@@ -273,7 +273,7 @@ def test_a_request_that_took_several_calls_is_said_again(tmp_path: Path) -> None
     agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
     list(agent.send(request_))
     assert str(session.messages[-2].text) == render(
-        "results", request=request_, failed=False, cite=""
+        "results", request=request_, failed=False, passages=False
     )
     assert str(session.messages[-2].text).endswith(request_)
     session.close()

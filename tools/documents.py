@@ -107,9 +107,7 @@ class Documents:
         if not hits:
             return "nothing is found"
         parts = [f"[{at}] {cited(hit)}\n{hit.text}" for at, hit in enumerate(hits, 1)]
-        return "\n\n".join(
-            [DATA, *parts, "Answer from these alone, and cite like this: [file:line]."]
-        )
+        return "\n\n".join([DATA, *parts])
 
 
 def told(done: Added, collection: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.approval import Approver
 from agent.events import Event, Notice, ToolFinished, ToolProgress, ToolStarted
+from agent.memory import results
 
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall, ToolMessage
@@ -38,10 +39,12 @@ def run(
     seconds: float,
     stopped: threading.Event,
     untrusted: bool,
+    most: int,
 ) -> Generator[Event, None, list[ToolMessage]]:
     """Answer every call, in order. Calls that only read run side by side, the others alone.
 
-    `untrusted`: the turn has read what strangers wrote, so whatever writes is asked about.
+    `untrusted`: the model reads what strangers wrote, so whatever writes is asked about. `most`:
+    characters of one result; of a longer one the history gets the first part.
     `seconds`: the limit of a tool that has none of its own. A tool that outlives its limit is no
     longer waited for; Python cannot end a thread, so it may still finish its work.
     """
@@ -52,7 +55,7 @@ def run(
     answers: list[ToolMessage] = []
     for batch in batches:
         answers += yield from _side_by_side(
-            batch, tools, session, approve, seconds, stopped, untrusted
+            batch, tools, session, approve, seconds, stopped, untrusted, most, answers
         )
     return answers
 
@@ -65,6 +68,8 @@ def _side_by_side(
     seconds: float,
     stopped: threading.Event,
     untrusted: bool,
+    most: int,
+    earlier: Sequence[ToolMessage],
 ) -> Generator[Event, None, list[ToolMessage]]:
     running: list[_Running | ToolMessage] = []
     for call in calls:
@@ -77,7 +82,7 @@ def _side_by_side(
         else:
             session.call_started(_id(call))
             running.append(_Running(tool, call, seconds, _origin(session)))
-    answers = []
+    answers: list[ToolMessage] = []
     for call, one in zip(calls, running, strict=True):
         if isinstance(one, _Running):
             answer, bug = yield from one.wait(stopped)
@@ -86,8 +91,9 @@ def _side_by_side(
             spent = one.spent
         else:
             answer, spent = one, 0.0
-        session.call_finished(answer)
         text = str(answer.text)
+        results.cut(answer, [*session.messages, *earlier, *answers], most)
+        session.call_finished(answer)
         yield ToolFinished(_id(call), call["name"], text, answer.status == "success", spent)
         answers.append(answer)
     return answers

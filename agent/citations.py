@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tools.knowledge.passages import location
 
-CITED = re.compile(r"\[([^\[\]\n:]*(?::[^\[\]\n:\d][^\[\]\n:]*)*):(\d+)(?:-(\d+))?\]")
+CITED = re.compile(r"\[([^\[\]\n:]*(?::[^\[\]\n:\d][^\[\]\n:]*)*):(\d{1,9})(?:-(\d{1,9}))?\]")
 """A file, and a line or several. A path of Windows has a colon of its own."""
 
 MOST = 3
@@ -59,10 +59,13 @@ def support(
     """The lines that the sentences of `answer` rest on and do not cite; up to `MOST`.
 
     `passages`: their numbered lines, the likeliest passage first. A sentence rests on a passage
-    that has at least half of the words that it did not take from the request.
+    that has at least half of the words that it did not take from the request, and on a line with a
+    number of it, with two words, or with one of them and two of the request.
     """
     found: list[Source] = []
     for sentence in _SENTENCE.split(answer):
+        if _REFUSAL.search(sentence):
+            continue
         best = _best_line(_words(CITED.sub("", sentence)), _words(request), passages)
         if best and best not in found and not any(_holds(x, best) for x in sources(answer)):
             found.append(best)
@@ -74,7 +77,7 @@ def _best_line(
 ) -> Source | None:
     """A word counts the more the fewer lines have it; those of the request too, for what it is
     about stands nearby."""
-    new = said - asked
+    new = said - asked - _IDLE
     lines = [
         (one.file, at, _words(text))
         for one, texts in passages
@@ -84,13 +87,18 @@ def _best_line(
     rare = Counter(word for _, _, words in lines for word in words)
     best, most = None, 0.0
     for file, at, words in lines:
-        if not new & words:
+        if not _says_enough(new & words, asked & words):
             continue
         score = sum(1 / rare[word] for word in new & words)
         score += REQUEST * sum(1 / rare[word] for word in asked & words)
         if score > most:
             best, most = Source(file, at, at), score
     return best
+
+
+def _says_enough(new: set[str], asked: set[str]) -> bool:
+    """Whether the words that a line shares with a sentence, and with the request, are no chance."""
+    return any(word[0].isdigit() for word in new) or len(new) + min(1, len(asked) // 2) > 1
 
 
 def _words(text: str) -> set[str]:
@@ -105,5 +113,19 @@ def _holds(passage: Source, one: Source) -> bool:
     return same and passage.first <= one.first and one.last <= passage.last
 
 
+_REFUSAL = re.compile(
+    r"\b(?:no information|not (?:mention|specif|provid|contain|tell|say|known|stated|clear)\w*|"
+    r"(?:do|does) not (?:mention|specify|provide|contain|tell|say|know|include)|cannot|can't|"
+    r"unable|sorry|do not know|don't know)\b",
+    re.IGNORECASE,
+)
+"""A sentence that says that the passages do not tell rests on none of them."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+")
+_IDLE = _words(
+    "about also answer been cannot context does document file from given have help information "
+    "into just know known like line more need only passage please provided said says should some "
+    "sorry that their them there these they this tell text told used using what when where which "
+    "will with would your"
+)
+"""Words that say nothing of what a sentence is about."""

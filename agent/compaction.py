@@ -64,17 +64,20 @@ def make_room_for_results(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[
 
 def pin(agent: Agent) -> str:
     """Keep the last request and its answer word for word; gives the request. Raises UsageError."""
+    from langchain_core.messages import HumanMessage
+
     messages = agent.session.messages
     asked = [at for at, message in enumerate(messages) if message.type == "human"]
     if not asked:
         raise UsageError("there is nothing to pin yet")
     mark = window.pin(asked[-1])
-    taken = sum(len(text) for talk in window.pinned([*messages, mark]).values() for text in talk)
-    most = int(PINNED * agent.engine.context * CHARACTERS)
+    pinned = "\n".join("\n".join(talk) for talk in window.pinned([*messages, mark]).values())
+    taken = agent.engine.count_tokens([HumanMessage(pinned)])
+    most = int(PINNED * agent.engine.context)
     if taken > most:
         raise UsageError(
-            f"with this, {taken:,} characters would be pinned, and the window has room for "
-            f"{most:,}; /unpin lets go of some"
+            f"with this, {taken:,} tokens would be pinned, and the window has room for {most:,}; "
+            "/unpin lets go of some"
         )
     agent.session.append(mark)
     return str(messages[asked[-1]].text)

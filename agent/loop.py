@@ -47,6 +47,9 @@ SAME_RESULT_LIMIT = 3
 SAID_AGAIN = 400
 """Characters of a request that is said again behind the results of several calls."""
 
+SEARCH = "search_documents"
+"""The tool whose results name the lines that an answer may be given."""
+
 MORE_ROOM = 4
 """A call that was cut off is asked for again with so many times the tokens."""
 
@@ -108,6 +111,7 @@ class Agent:
             prefix = self._offering.stable(known)
             turn.usage += yield from compaction.make_room(self, prefix, text)
             sent = window.view(self.session.messages)
+            turn.untrusted = any(map(self._of_strangers, sent))
             for message in self._offering.announce(sent, text, known):
                 self.session.append(message)
             yield from self._remind(sent, text)
@@ -202,7 +206,7 @@ class Agent:
 
     def _tools(self) -> Mapping[str, BaseTool]:
         """Those that were given, and the one for results that were cut."""
-        return {results.READ: self._read_result, **self.tools}
+        return {**self.tools, results.READ: self._read_result}
 
     @cached_property
     def _read_result(self) -> BaseTool:
@@ -258,6 +262,8 @@ class Agent:
         while True:
             if specs and choice.mode == "text":
                 self._ask_for_words(turn)
+            if turn.partial:  # of a reply that is asked for again
+                self.session.note("")
             turn.partial = ""
             reply = self.engine.reply(self._prompt(), specs, sampling, choice)
             message: AIMessage
@@ -304,7 +310,7 @@ class Agent:
             return []
         passages = []
         for one in turn.sources:
-            with contextlib.suppress(ToolError, OSError):  # the file may be gone by now
+            with contextlib.suppress(ToolError):  # the file may be gone by now
                 passages.append((one, lines_of(one.file, one.first, one.last)))
         request = request_of(self.session.messages)
         return citations.support(str(message.text), request, passages)
@@ -339,6 +345,7 @@ class Agent:
             self._limits.tool_seconds,
             self._stopped,
             turn.untrusted,
+            self._share,
         )
         turn.untrusted |= any(self._is_untrusted(call["name"]) for call in tool_calls)
         turn.wrote |= any(
@@ -346,9 +353,9 @@ class Agent:
             for call, result in zip(tool_calls, answers, strict=True)
         )
         for call, result in zip(tool_calls, answers, strict=True):
-            turn.sources += citations.sources(self._of_strangers(result))
+            if call["name"] == SEARCH:
+                turn.sources += citations.sources(str(result.text))
             repeated = turn.count(call, result) == SAME_RESULT_LIMIT
-            results.cut(result, [*self.session.messages, *answers], self._share)
             if repeated:
                 result.content = f"{result.content}\n{render('repeated')}"
         return answers
@@ -405,7 +412,7 @@ class _Turn:
         self.wrote = False
         """A tool that changes something has done so."""
         self.untrusted = False
-        """It has read what strangers wrote."""
+        """The model reads what strangers wrote, of this turn or an earlier one."""
         self.sources: list[citations.Source] = []
         """Of the passages that were found."""
         self._mended = False

@@ -44,6 +44,10 @@ def test_what_no_passage_holds_is_named(answer: str, wrong: list[str]) -> None:
     assert [str(one) for one in unfounded(answer, given)] == wrong
 
 
+def test_a_number_of_a_thousand_digits_is_no_line() -> None:
+    assert sources(f"[a.md:{'7' * 5000}] [a.md:7]") == [Source("a.md", 7, 7)]
+
+
 def test_without_passages_nothing_is_a_citation() -> None:
     assert unfounded("see [x.py:3]", []) == []
 
@@ -66,6 +70,9 @@ GUIDE = [
         ("How long are backups kept?", "For 30 days [guide.md:8].", "guide.md:9"),
         ("How long are backups kept?", "For 30 days [guide.md:7-9].", None),
         ("Which port is it?", "I do not know.", None),
+        ("Are they kept?", "There is no information about refunds every night.", None),
+        ("Are they kept?", "The passages do not say that backups are kept.", None),
+        ("How many people?", "Paris has two million people, as we know.", None),
         ("When are backups made?", "Backups are made.", None),
         ("Who wrote it?", "Ada Lovelace.", None),
     ],
@@ -87,17 +94,22 @@ def test_an_answer_that_cites_nothing_is_given_its_line(
     Path("guide.md").write_text("# Guide\n\nBackups are kept for 30 days.\n", "utf-8")
 
     @tool(effects={"reads", "untrusted"})
-    def look(question: str) -> str:
+    def search_documents(question: str) -> str:
         """Look it up."""
         return "[1] [guide.md:1-3] Guide\nBackups are kept for 30 days."
 
     lines = [
-        call("look", question="how long?"), say("For 30 days."),
-        call("look", question="how long now?"), say("Thirty, see [guide.md:3]."),
+        call("search_documents", question="how long?"), say("For 30 days."),
+        call("search_documents", question="how long now?"), say("Thirty, see [guide.md:3]."),
         say("It is 30 as I said."),
     ]  # fmt: skip
     session = Session.create(":memory:")
-    agent = Agent(ScriptedEngine(*lines), {"look": look}, session, Offering(None, 8))
+    agent = Agent(
+        ScriptedEngine(*lines),
+        {search_documents.name: search_documents},
+        session,
+        Offering(None, 8),
+    )
     events = list(agent.send("How long are backups kept?"))
     assert TextDelta(" [guide.md:3]") in events
     assert isinstance(events[-1], TurnEnded)

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,10 +60,9 @@ def texts(facts: Facts) -> list[str]:
         (REX, "The user has a dog named Rex."),
         ("The user lives in Paris.", "The user lives in Rome now."),
         ("The project deadline is 12 March.", "The project deadline is 2 April."),
-        ("The backup runs every Sunday at 3.", "The backup runs every Saturday at 5."),
         ("The user is 34 years old.", "The user is 35 years old."),
         ("The user likes coffee.", "The user does not like coffee any more."),
-        ("The user uses tabs for indentation.", "The user uses spaces for indentation."),
+        ("The server listens on port 8080.", "The server listens on port 9090."),
     ],
 )
 def test_what_takes_the_place(old: str, new: str, embedder: SentenceEmbedder) -> None:
@@ -84,6 +84,10 @@ def test_what_takes_the_place(old: str, new: str, embedder: SentenceEmbedder) ->
             "The user's project number 2 is about bees.",
         ),
         ("The user has two children.", "The user has one sister."),
+        ("The user's mother is called Anna.", "The user's daughter is called Anna."),
+        ("The user's friend Ben works at Google.", "The user's friend Tom works at Google."),
+        ("The user takes aspirin every day.", "The user takes insulin every day."),
+        ("The wifi is slow in room 3.", "The wifi is slow in room 4."),
     ],
 )
 def test_what_stands_beside(old: str, new: str, embedder: SentenceEmbedder) -> None:
@@ -112,6 +116,8 @@ def test_any_two_texts_can_be_compared(old: str, new: str, cosine: float) -> Non
         "-----BEGIN RSA PRIVATE KEY-----",
         "The server is at https://bob:s3cr3t@example.com",
         "Das Passwort lautet Sonnenblume7",
+        "The router password was on-call-2024",
+        "The door code is 4711.",
     ],
 )
 def test_a_secret_is_seen(text: str) -> None:
@@ -129,6 +135,8 @@ def test_a_secret_is_seen(text: str) -> None:
         "The user's mail is ada.lovelace.1815@example.com.",
         "The repository is github.com/analytical-engine/notes-of-the-translator.",
         "The user pins notes to the wall.",
+        "The secret of good bread is time.",
+        "The door is blue.",
     ],
 )
 def test_other_sentences_hold_none(text: str) -> None:
@@ -215,6 +223,42 @@ def test_with_another_embedder_the_facts_are_embedded_anew(facts: Facts, state: 
     others = Facts(state, "other", embed)
     assert [one.text for one in others.relevant("anything", 4, 0.0)] == [REX]
     assert [one.origin for one in others.all()] == [Origin(1, 1)]
+
+
+def test_facts_outlive_a_death_while_they_are_embedded_anew(
+    facts: Facts, state: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts.remember(REX, Origin())
+    for step in ("create", "put", "drop", "rename"):
+        others = Facts(state, f"other-{step}", embed_made)
+        done = getattr(others._store, step)
+
+        def die(*given: object, done: Callable[..., object] = done, **more: object) -> None:
+            done(*given, **more)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(others._store, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            others.relevant("anything", 4, -1.0)
+        assert [one.text for one in Facts(state, "new", embed_made).all()] == [REX]
+        again = Facts(state, f"other-{step}", embed_made)
+        assert [one.text for one in again.relevant("anything", 4, -1.0)] == [REX]
+
+
+def test_a_fact_that_another_program_forgets_meanwhile_is_no_error(
+    state: Path, facts: Facts, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts.remember(REX, Origin())
+    facts.remember("The user lives in Graz.", Origin())
+    nearest = facts._store.nearest
+
+    def gone(*given: Any) -> dict[str, float]:
+        found = nearest(*given)
+        Facts(state, EMBEDDER, embedder.embed).forget(1)
+        return found
+
+    monkeypatch.setattr(facts._store, "nearest", gone)
+    assert facts.relevant("what is my dog called?", 4, 0.3) == {}
 
 
 WRITES = """

@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,20 @@ def test_what_was_allowed_for_the_session_is_asked_again_after_the_words_of_stra
         turn(agent)
         counts.append(len(asked))
     assert counts == [1, 1, 2]
+
+
+def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
+    asked: list[bool] = []
+
+    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+        asked.append(untrusted)
+        return Approval(False)
+
+    lines = (call("jot", text="a"), say("ok"), call("find"), say("ok"), call("jot", text="b"))
+    agent, _ = agent_of(*lines, say("no"), approve=approve)
+    for _ in range(3):
+        turn(agent)
+    assert asked == [True]  # "jot" asks by itself for nothing
 
 
 def test_a_citation_of_nothing_is_told() -> None:

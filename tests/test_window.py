@@ -247,7 +247,7 @@ def test_what_is_pinned_stays_word_for_word() -> None:
 def test_more_is_not_pinned_than_there_is_room_for() -> None:
     agent = agent_of(say("x" * 900))
     list(agent.send("much"))
-    with pytest.raises(UsageError, match="room for 480"):
+    with pytest.raises(UsageError, match="room for 120"):
         compaction.pin(agent)
     assert window.pinned(agent.session.messages) == {}
 
@@ -266,6 +266,19 @@ def test_a_result_that_is_too_long_is_read_in_parts() -> None:
     assert whole.startswith(begun + second.rpartition("\n")[0])
     events = list(agent.send("read part 9"))
     assert any(isinstance(x, ToolFinished) and "has 4 parts" in x.result for x in events)
+
+
+def test_a_long_result_that_outlived_a_kill_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "sessions.db"
+    agent = agent_of(call("long", words=300), session=Session.create(file))
+    events = agent.send("give me many words")
+    while not isinstance(next(events), ToolFinished):  # the result is in the journal only
+        pass
+    agent.session._database.close()
+    agent.session.close()
+    (result,) = (x for x in Session.open(file).messages if x.type == "tool")
+    assert len(str(result.text)) <= 1000
+    assert "long-1" in str(result.text)
 
 
 def test_two_long_results_of_one_reply_have_names_of_their_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class Documents:
         hits = self._library.search(question, collection, FOUND)
         if not hits:
             return "nothing is found"
-        parts = [f"[{at}] {cited(hit)}\n{hit.text}" for at, hit in enumerate(hits, 1)]
+        parts = [f"[{at}] {cited(hit)}\n{_plain(hit.text)}" for at, hit in enumerate(hits, 1)]
         return "\n\n".join([DATA, *parts])
 
 
@@ -130,6 +131,11 @@ def cited(hit: Hit) -> str:
     return f"[{location(shown(hit.file), hit.first, hit.last)}] {hit.heading}".rstrip()
 
 
+def _plain(passage: str) -> str:
+    """Without what looks like the heading of a passage: only ours say where something stands."""
+    return re.sub(r"\[([^\[\]\n]*:\d[\d-]*)\]", r"(\1)", passage)
+
+
 def lines_of(file: str, first: int, last: int) -> list[tuple[int, str]]:
     """These lines of a file; of a PDF the pages, of a Word file the paragraphs, with their numbers.
 
@@ -138,12 +144,15 @@ def lines_of(file: str, first: int, last: int) -> list[tuple[int, str]]:
     from tools.knowledge import formats
 
     place = Path(file).absolute()
-    if not place.is_file():
-        raise DocumentError(f"there is no {file}")
-    if formats.kind_of(place) in ("pdf", "word"):
-        found = formats.blocks(place)
-        return [(one.first, one.text) for one in found if first <= one.first <= last]
-    lines = formats.text_of(place).split("\n")
+    try:
+        if not place.is_file():
+            raise DocumentError(f"there is no {file}")
+        if formats.kind_of(place) in ("pdf", "word"):
+            found = formats.blocks(place)
+            return [(one.first, one.text) for one in found if first <= one.first <= last]
+        lines = formats.text_of(place).split("\n")
+    except OSError as error:
+        raise DocumentError(f"{file} cannot be read: {error.strerror}") from error
     return list(enumerate(lines[first - 1 : last], first))
 
 

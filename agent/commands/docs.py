@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.commands.arguments import words
 from agent.commands.waiting import waiting
 from agent.errors import UsageError
 from tools.quiet import quiet
@@ -89,7 +90,7 @@ def _search(args: argparse.Namespace) -> int:
     quiet()
     if args.count < 1:
         raise UsageError(f"--count {args.count}: it is at least 1")
-    question = " ".join(args.question)
+    question = words(args.question)
     with waiting("searching"):
         hits = _library().search(
             question,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agent.commands.arguments import number, words
 from tools.quiet import quiet
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     edit = actions.add_parser("edit", help="another sentence in the place of a fact")
     edit.set_defaults(run=_edit)
 
-    forget = actions.add_parser("forget", help="delete it for good, and what it replaced")
+    forget = actions.add_parser("forget", help="delete it, and what it replaced")
     forget.set_defaults(run=_forget)
     for one in (edit, forget):
-        one.add_argument("number", type=int, help="as `tinsmith memory` lists it")
+        one.add_argument("number", type=number, help="as `tinsmith memory` lists it")
     for one in (add, edit):
         one.add_argument("text", nargs="+", metavar="WORD")
 
@@ -68,11 +69,11 @@ def _list(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace) -> int:
     from tools.base import Origin
 
-    return _print(kept(_facts().remember(" ".join(args.text), Origin())))
+    return _print(kept(_facts().remember(words(args.text), Origin())))
 
 
 def _edit(args: argparse.Namespace) -> int:
-    return _print(kept(_facts().edit(args.number, " ".join(args.text))))
+    return _print(kept(_facts().edit(args.number, words(args.text))))
 
 
 def _forget(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.commands.arguments import number, words
 from agent.commands.waiting import waiting
 from agent.errors import UsageError
 
@@ -41,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     fork = actions.add_parser("fork", help="a copy to go on in; the session stays as it is")
     fork.add_argument(
-        "--at", type=int, metavar="N", help="with your first N messages and what came of them"
+        "--at", type=number, metavar="N", help="with your first N messages and what came of them"
     )
     fork.set_defaults(run=_fork)
 
@@ -51,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     remove = actions.add_parser("rm", help="delete for good")
     remove.set_defaults(run=_remove)
     for one in (show, fork, export, remove):
-        one.add_argument("session", type=int, help="as `tinsmith sessions` lists it")
+        one.add_argument("session", type=number, help="as `tinsmith sessions` lists it")
     export.add_argument("file", type=Path)
 
 
@@ -76,7 +77,7 @@ def _search(args: argparse.Namespace) -> int:
     from agent import catalog
     from agent.memory.sessions import search
 
-    text = " ".join(args.words)
+    text = words(args.words)
     found = search(_file(), text)
     _print(found, text)
     if not catalog.is_here(catalog.EMBEDDER):
@@ -164,6 +165,8 @@ def _remove(args: argparse.Namespace) -> int:
 
     count = remove(_file(), args.session)
     print(f"removed session {args.session}, {count} messages")
+    for copy in sorted(_file().parent.glob(f"{_file().name}.v*.bak")):
+        print(f"a copy from before an update may still have it: {copy}", file=sys.stderr)
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,7 @@ def _back_up(path: Path, version: int) -> None:
         ):
             copy.execute("PRAGMA journal_mode = OFF")  # half a copy is thrown away, not mended
             source.backup(copy)
+        shutil.copymode(path, half)
         with half.open("rb+") as file:
             os.fsync(file.fileno())
         half.replace(target)

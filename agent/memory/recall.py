@@ -17,8 +17,9 @@ MOST = 4
 LEAST = 0.3
 """Cosine of a fact and the request, at least."""
 TOLD = "facts"
+"""Marks, with what is told, a message that tells facts."""
 NEAR = "nearness"
-"""Marks, with the cosine of the nearest one, a message that tells facts."""
+"""In the same message, the cosine of the nearest one."""
 
 
 def remind(facts: Facts, sent: Sequence[BaseMessage], request: str) -> list[SystemMessage]:
@@ -28,14 +29,17 @@ def remind(facts: Facts, sent: Sequence[BaseMessage], request: str) -> list[Syst
     """
     from langchain_core.messages import SystemMessage
 
-    known = {number for one in sent for number in one.additional_kwargs.get(TOLD, ())}
+    from tools.memory import told
+
+    known = {line for one in sent for line in one.additional_kwargs.get(TOLD, ())}
     found = facts.relevant(request, MOST, LEAST)
-    new = sorted((one for one in found if one.number not in known), key=lambda one: one.number)
+    lines = [told(fact) for fact in sorted(found, key=lambda fact: fact.number)]
+    new = [line for line in lines if line not in known]
     if not new:
         return []
     return [
         SystemMessage(
-            render("facts", facts=[one.text for one in new]),
-            additional_kwargs={TOLD: [one.number for one in new], NEAR: max(found.values())},
+            render("facts", facts=new),
+            additional_kwargs={TOLD: new, NEAR: max(found.values())},
         )
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent import catalog, compaction
+from agent.commands.arguments import DIGITS
 from agent.errors import UsageError
 from agent.memory import window
 from agent.memory.sessions import Session
@@ -100,10 +101,10 @@ def memory(repl: Repl, rest: str) -> None:
     number, _, text = words.strip().partition(" ")
     if action in ("", "history") and not words:
         lines = list(listed(facts(), bool(action))) or ["nothing is remembered yet"]
-    elif action == "edit" and number.isdigit() and text.strip():
-        lines = list(kept(facts().edit(int(number), text)))
-    elif action == "forget" and number.isdigit() and not text:
-        lines = list(forgotten(facts().forget(int(number))))
+    elif action == "edit" and text.strip():
+        lines = list(kept(facts().edit(_number("memory edit", number), text)))
+    elif action == "forget" and not text:
+        lines = list(forgotten(facts().forget(_number("memory forget", number))))
     else:
         raise UsageError(
             f"/memory {rest}: it is /memory, /memory history, /memory edit N TEXT or "
@@ -125,10 +126,8 @@ def pin(repl: Repl, rest: str) -> None:
 def unpin(repl: Repl, rest: str) -> None:
     """list what is pinned; /unpin N lets go of it"""
     agent = repl.agent()
-    if rest and not rest.isdigit():
-        raise UsageError(f"/unpin {rest}: it is /unpin, or /unpin N")
     if rest:
-        repl.screen.plain(f"no longer pinned: {compaction.unpin(agent, int(rest))}")
+        repl.screen.plain(f"no longer pinned: {compaction.unpin(agent, _number('unpin', rest))}")
         return
     for number, (request, _) in enumerate(window.pinned(agent.session.messages).values(), 1):
         repl.screen.plain(f"{number:4}  {request}")
@@ -207,6 +206,7 @@ def edit(repl: Repl, rest: str) -> None:
 @command
 def retry(repl: Repl, rest: str) -> None:
     """send your last message once more, for another answer"""
+    repl.agent()  # nothing is taken back where no model can answer
     repl.send(_back(repl, 1), again=True)
 
 
@@ -236,6 +236,6 @@ def _back(repl: Repl, count: int) -> str:
 
 
 def _number(command: str, rest: str) -> int:
-    if not rest.isdecimal():
+    if not rest.isdecimal() or len(rest) > DIGITS:
         raise UsageError(f"/{command} {rest}: it takes a number")
     return int(rest)

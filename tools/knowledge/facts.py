@@ -2,7 +2,7 @@
 
 They are in a Chroma store of their own in the state folder, and never on a server: others need not
 read them. A fact that another one replaced is kept as its history; one that is forgotten is gone,
-with its history.
+with its history; Chroma may hold its text in the file until it tidies up.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 COLLECTION = "facts"
+FRESH = "facts--new"
+"""While they are embedded anew."""
 LONGEST = 300
 """Characters of a fact."""
 COMPARED = 8
@@ -64,10 +66,13 @@ class Facts:
 
     def all(self) -> list[Fact]:
         """In the order of their numbers, those that were replaced too."""
-        if not self._place.is_dir() or self._store.collection(COLLECTION) is None:
+        if not self._place.is_dir():
             return []
-        kept = self._store.get(COLLECTION, sorted(self._store.ids(COLLECTION)))
-        return sorted(map(_fact, kept), key=lambda fact: fact.number)
+        for name in (COLLECTION, FRESH):  # that one alone, where a program was killed
+            if self._store.collection(name):
+                kept = self._store.get(name, sorted(self._store.ids(name)))
+                return sorted(map(_fact, kept), key=lambda fact: fact.number)
+        return []
 
     def holding(self) -> list[Fact]:
         return [fact for fact in self.all() if not fact.replaced_by]
@@ -76,7 +81,8 @@ class Facts:
         """Raises FactError: for a text that is no short sentence, or that holds a secret."""
         text = _sentence(text)
         with self._store.writing():
-            vector = self._open([text])[0]
+            self._collection()
+            vector = self._embed([text])[0]
             held = self.all()
             numbers = {fact.number: fact for fact in held}
             near = self._near(vector, COMPARED)
@@ -95,7 +101,9 @@ class Facts:
         text = _sentence(text)
         with self._store.writing():
             old = self.find(number)
-            self._open([text])
+            if old.text == text:
+                return Remembered(old, is_new=False)
+            self._collection()
             return self._keep(text, old.origin, [old], self.all())
 
     def forget(self, number: int) -> list[Fact]:
@@ -122,29 +130,46 @@ class Facts:
         """
         if not question.strip() or not self._place.is_dir():
             return {}
-        numbers = {fact.number: fact for fact in self.holding()}
-        if not numbers:
-            return {}
-        near = self._near(self._open([question])[0], count)
-        return {numbers[number]: cosine for number, cosine in near.items() if cosine >= least}
+        held = self._store.collection(COLLECTION)
+        if held is None or held.embedder != self._embedder:
+            with self._store.writing():
+                self._collection()
+        near = self._near(self._embed([question])[0], count)
+        # another program may have forgotten one just now
+        facts = map(_fact, self._store.get(COLLECTION, list(map(str, near))))
+        numbers = {fact.number: fact for fact in facts if not fact.replaced_by}
+        return {
+            numbers[number]: cosine
+            for number, cosine in near.items()
+            if cosine >= least and number in numbers
+        }
 
     def _near(self, vector: np.ndarray, count: int) -> dict[int, float]:
         """Numbers and cosines of the nearest facts that hold."""
         found = self._store.nearest(COLLECTION, vector, count, {"replaced_by": 0})
         return {int(id): cosine for id, cosine in found.items()}
 
-    def _open(self, texts: Sequence[str]) -> np.ndarray:
-        """The vectors of `texts`, and a collection that goes with them."""
-        vectors = self._embed(texts)
+    def _collection(self) -> None:
+        """See that there is one, embedded with the embedder of now; for one writer at a time.
+
+        Killed in the middle, the facts are in the one or in the other collection.
+        """
         held = self._store.collection(COLLECTION)
-        if held is None:
-            self._store.create(COLLECTION, self._embedder, vectors.shape[1])
-        elif held.embedder != self._embedder:
-            kept = self.all()
+        if held is None and self._store.collection(FRESH):
+            self._store.rename(FRESH, COLLECTION)
+            held = self._store.collection(COLLECTION)
+        if held and held.embedder == self._embedder:
+            return
+        kept = self.all()
+        vectors = self._embed([fact.text for fact in kept] or [COLLECTION])
+        if self._store.collection(FRESH):
+            self._store.drop(FRESH)
+        self._store.create(FRESH, self._embedder, vectors.shape[1])
+        if kept:
+            self._store.put(FRESH, list(map(_stored, kept)), vectors)
+        if held:
             self._store.drop(COLLECTION)
-            self._store.create(COLLECTION, self._embedder, vectors.shape[1])
-            self._put(kept)
-        return vectors
+        self._store.rename(FRESH, COLLECTION)
 
     def _keep(
         self, text: str, origin: Origin, gone: Sequence[Fact], held: Sequence[Fact]
@@ -172,7 +197,7 @@ class Facts:
 
 
 def _sentence(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text.encode("utf-8", "replace").decode().split())
     if not text:
         raise FactError("there is nothing to remember; say it in a sentence")
     if len(text) > LONGEST:

@@ -198,10 +198,8 @@ def _pdf(path: Path) -> Iterator[Block]:
 
 def _word(path: Path) -> Iterator[Block]:
     """Its lines are paragraphs."""
-    from zipfile import BadZipFile
 
     import docx
-    from docx.opc.exceptions import PackageNotFoundError
     from docx.table import Table
 
     headings: list[tuple[int, str]] = []
@@ -219,7 +217,9 @@ def _word(path: Path) -> Iterator[Block]:
                 headings = [*((n, t) for n, t in headings if n < level), (level, part.text)]
             else:
                 yield Block(part.text, number, number, under)
-    except (PackageNotFoundError, BadZipFile, KeyError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever python-docx trips over
         raise DocumentError(f"{path.name} is a broken Word file: {first_line(error)}") from error
 
 

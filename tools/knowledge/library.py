@@ -322,6 +322,7 @@ class Library:
     def _read(self, path: Path, known: File | None, done: Added) -> _Reading | None:
         """None when it is unchanged, or cannot be read."""
         try:
+            _refuse_odd(path)
             modified, before = _modified(path), _sha256(path)
             if known and known.whole and known.sha256 == before:
                 done.unchanged += 1
@@ -394,6 +395,14 @@ def _stored(reading: _Reading) -> Iterator[Stored]:
                 "of": len(reading.passages),
             },
         )
+
+
+def _refuse_odd(path: Path) -> None:
+    """Raises DocumentError for a name that is no UTF-8, which the store does not take."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise DocumentError(f"{str(path)!r} has a name that is no UTF-8; rename it") from None
 
 
 def _id(path: Path, digest: str, at: int) -> str:

@@ -59,9 +59,9 @@ def _refuse_others(folder: Path) -> None:
     """Raises SpecialistError for a model that would be given a head of random weights."""
     try:
         facts = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        [kind, *_] = map(str, facts.get("architectures") or ["a model of no kind"])
+        scores = len(facts.get("id2label") or "12")  # two, where it does not say
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SpecialistError(f"its config.json cannot be read: {first_line(error)}") from error
-    [kind, *_] = facts.get("architectures") or ["a model of no kind"]
-    scores = len(facts.get("id2label") or "12")  # two, where it does not say
     if not kind.endswith("ForSequenceClassification") or scores != 1:
         raise SpecialistError(f"{kind} gives no single score of a pair, as a cross-encoder does")

@@ -45,12 +45,13 @@ def _is_random(word: str) -> bool:
 
 
 _TOLD = re.compile(
-    r"\b(passwords?|passwort|passphrase|passcode|pin(?: code)?|api[ -]?key|"
-    r"(?:secret|access|private) key|secret|token|mot de passe|contraseña)\b"
+    r"\b(passwords?|passwd|pwd|passwort|kennwort|passphrase|passcode|pin(?: code)?|"
+    r"(?:door|access) code|api[ -]?key|(?:secret|access|private) key|token|mot de passe|"
+    r"contraseña)\b"
     r"(?: (?:for|of|to|on|at) [\w' .-]{1,40}?)?"
-    r"\s*(?:\bis\b|\bare\b|:|=|\bist\b|\blautet\b|\best\b|\bes\b)\s*"
+    r"\s*(?:\b(?:is|are|was|will be|should be|ist|lautet|est|es)\b|:|=)\s*"
     r"(?!(?:not|no|the|a|an|in|at|on|to|for|kept|stored|saved|written|too|very|required|needed|never|"
-    r"always|changed|due|missing|wrong|expired|being|by|with)\b)\S",
+    r"always|changed|due|missing|wrong|expired|being|by|with)(?![\w-]))\S",
     re.IGNORECASE,
 )
 """A password that is told in words: "the password of the router is hunter2"."""

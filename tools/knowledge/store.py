@@ -177,7 +177,8 @@ class Store:
         if self._url:
             yield
             return
-        self._place.mkdir(parents=True, exist_ok=True)
+        with self._errors():
+            self._place.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self._place / ".lock", timeout=PATIENCE):
                 yield

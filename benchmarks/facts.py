@@ -4,8 +4,9 @@
 
 `facts.tsv` holds pairs that were written for this project: of two facts that say the same, of which
 the newer replaces the older, and that stand beside each other. The rules in
-`tools/knowledge/contradiction.py` were made while looking at all of them: "held out" was new to the
-first rules (17 of 20, 3 of 20 wrongly), "of a review" are pairs that a reviewer wrote to break them.
+`tools/knowledge/contradiction.py` were made while looking at all of them: "held out" was new to
+the first rules (17 of 20, 3 of 20 wrongly), "of a review" are pairs that a reviewer wrote to break
+them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from agent.engines.base import Sampling
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
-from agent.errors import UsageError, WindowFull
+from agent.errors import SessionError, UsageError, WindowFull
 from agent.events import Event, Notice, ToolFinished, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory import window
@@ -275,6 +275,8 @@ def test_a_long_result_that_outlived_a_kill_is_cut(tmp_path: Path) -> None:
     while not isinstance(next(events), ToolFinished):  # the result is in the journal only
         pass
     agent.session._database.close()
+    with pytest.raises(SessionError):
+        events.close()
     agent.session.close()
     (result,) = (x for x in Session.open(file).messages if x.type == "tool")
     assert len(str(result.text)) <= 1000

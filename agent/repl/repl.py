@@ -270,7 +270,7 @@ class Repl:
         for job in jobs.all():
             if job.id in before or not job.waits_for_memory:
                 continue
-            answer = self._asked(
+            answer = self.choose(
                 f"{job.id} is {job.stage}. Set the model [a]side until it is done, [b]egin all the "
                 "same, or [w]ait until there is room? ",
                 ("aside", "begin", "wait"),
@@ -286,7 +286,7 @@ class Repl:
             else:
                 self.screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
 
-    def _asked(self, question: str, answers: tuple[str, ...]) -> str:
+    def choose(self, question: str, answers: tuple[str, ...]) -> str:
         """One of `answers`, given by its first letter or whole; the last one at Ctrl-D."""
         from prompt_toolkit import prompt as ask
 

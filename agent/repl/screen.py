@@ -131,6 +131,12 @@ class Screen:
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)
 
+    def show(self, shown: RenderableType) -> None:
+        """A table, a picture, Markdown: whatever rich can draw. Plain text in a pipe."""
+        self._end_line()
+        with self._lock:
+            self._console.print(shown)
+
     def dim(self, text: str) -> None:
         self._say(text, "dim", sys.stderr)
 

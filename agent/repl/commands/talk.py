@@ -1,0 +1,112 @@
+"""Conversations: begin, list, go back, keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent import compaction
+from agent.errors import UsageError
+from agent.memory import window
+from agent.memory.sessions import Session
+from agent.repl.commands.command import command, whole_number
+from agent.settings import home
+
+if TYPE_CHECKING:
+    from agent.repl.repl import Repl
+
+LISTED = 10
+"""Conversations that /sessions lists."""
+
+
+@command
+def new(repl: Repl, rest: str) -> None:
+    """begin a new conversation"""
+    _go_on(repl, Session.create(home() / "sessions.db"))
+
+
+@command
+def sessions(repl: Repl, rest: str) -> None:
+    """list the latest conversations"""
+    from agent.commands.sessions import line_of
+    from agent.memory.sessions import sessions
+
+    for one in sessions(home() / "sessions.db", LISTED):
+        repl.screen.plain(line_of(one))
+
+
+@command
+def resume(repl: Repl, rest: str) -> None:
+    """go on with another conversation: /resume ID, as /sessions lists it"""
+    wanted = whole_number("resume", rest)
+    if wanted == repl.session.id:
+        raise UsageError(f"/resume {rest}: it is the one that you are in")
+    _go_on(repl, Session.open(home() / "sessions.db", wanted))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def fork(repl: Repl, rest: str) -> None:
+    """go on in a copy of this conversation; /fork N: with your first N messages only"""
+    _go_on(repl, repl.session.fork(whole_number("fork", rest) if rest else None))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def undo(repl: Repl, rest: str) -> None:
+    """back to before your last message, in a copy; /undo N: before the last N"""
+    _back(repl, whole_number("undo", rest or "1"))
+    repl.screen.recall(repl.session.messages)
+
+
+@command
+def edit(repl: Repl, rest: str) -> None:
+    """back to before your last message, with it in the line to be changed"""
+    repl.begin_line("")  # where nobody types, nothing is undone
+    repl.begin_line(_back(repl, 1))
+
+
+@command
+def retry(repl: Repl, rest: str) -> None:
+    """send your last message once more, for another answer"""
+    repl.agent()  # nothing is taken back where no model can answer
+    repl.send(_back(repl, 1), again=True)
+
+
+@command
+def pin(repl: Repl, rest: str) -> None:
+    """keep the last request and its answer word for word when the window gets full"""
+    if rest:
+        raise UsageError(f"/pin {rest}: it is /pin alone, for the last request")
+    repl.screen.plain(f"pinned: {compaction.pin(repl.agent())}")
+
+
+@command
+def unpin(repl: Repl, rest: str) -> None:
+    """list what is pinned; /unpin N lets go of it"""
+    agent = repl.agent()
+    if rest:
+        repl.screen.plain(
+            f"no longer pinned: {compaction.unpin(agent, whole_number('unpin', rest))}"
+        )
+        return
+    for number, (request, _) in enumerate(window.pinned(agent.session.messages).values(), 1):
+        repl.screen.plain(f"{number:4}  {request}")
+
+
+def _go_on(repl: Repl, session: Session) -> None:
+    """In another conversation; says how to come back."""
+    last = repl.go_on_with(session)
+    if last.messages:
+        repl.screen.dim(
+            f"this is session {session.id} now; back to the last with /resume {last.id}, "
+            f"later with: tinsmith chat --resume {last.id}"
+        )
+
+
+def _back(repl: Repl, count: int) -> str:
+    """To before the user's last `count` messages, in a fork; gives the first of them."""
+    said = [str(one.text) for one in repl.session.messages if one.type == "human"]
+    if not 0 < count <= len(said):
+        raise UsageError(f"you have said {len(said)} messages here; it cannot go {count} back")
+    _go_on(repl, repl.session.fork(len(said) - count))
+    return said[-count]

@@ -18,13 +18,15 @@ class Approval:
     allowed: bool
     reason: str = ""
     """Why not, for the model."""
+    instead: Mapping[str, Any] | None = None
+    """Arguments that the user wants in the place of the model's; they are to be asked about."""
 
 
 Approver = Callable[[str, Mapping[str, Any], str, bool], Approval]
 """Given a tool's name, the arguments, a preview, and whether the turn has read what strangers
 wrote: what was allowed before is then asked again."""
 
-Answer = Literal["once", "session", "always", "no"]
+Answer = Literal["once", "session", "always", "no", "edit"]
 
 
 def deny(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
@@ -52,7 +54,8 @@ class Remembered:
     ) -> None:
         """`file` keeps what is allowed for good, in the working folder of now and no other.
 
-        `ask` gives the answer and a reason. `tell` hears when the file cannot be used.
+        `ask` gives the answer and a reason; with "edit" other arguments, in JSON. `tell` hears
+        when the file cannot be used.
         """
         self._file = file
         self._folder = str(Path.cwd())
@@ -69,6 +72,8 @@ class Remembered:
         answer, reason = self._ask(name, arguments, preview)
         if answer == "no":
             return Approval(False, reason)
+        if answer == "edit":
+            return Approval(False, instead=json.loads(reason))
         if answer == "session":
             self._session.add(name)
         elif answer == "always" and wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import queue
 import threading
 import time
@@ -71,17 +72,21 @@ def _side_by_side(
     most: int,
     earlier: Sequence[ToolMessage],
 ) -> Generator[Event, None, list[ToolMessage]]:
+    from langchain_core.messages import ToolMessage
+
     running: list[_Running | ToolMessage] = []
     for call in calls:
         yield ToolStarted(_id(call), call["name"], call["args"])
         tool = tools[call["name"]]
         if stopped.is_set():
             running.append(_answer(call, "stopped by the user before it ran", ok=False))
-        elif refusal := _refusal(tool, call, approve, untrusted):
-            running.append(refusal)
+            continue
+        allowed = _allowed(tool, call, approve, untrusted)
+        if isinstance(allowed, ToolMessage):
+            running.append(allowed)
         else:
             session.call_started(_id(call))
-            running.append(_Running(tool, call, seconds, _origin(session)))
+            running.append(_Running(tool, allowed, seconds, _origin(session)))
     answers: list[ToolMessage] = []
     for call, one in zip(calls, running, strict=True):
         if isinstance(one, _Running):
@@ -89,6 +94,9 @@ def _side_by_side(
             if bug:
                 yield Notice(bug)
             spent = one.spent
+            if one.call["args"] != call["args"]:
+                changed = json.dumps(one.call["args"], ensure_ascii=False)
+                answer.content = f"(the user changed the call to {changed})\n{answer.text}"
         else:
             answer, spent = one, 0.0
         text = str(answer.text)
@@ -99,26 +107,30 @@ def _side_by_side(
     return answers
 
 
-def _refusal(
+def _allowed(
     tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
-) -> ToolMessage | None:
-    """What the model is told when the call may not run; None when it may."""
+) -> ToolCall | ToolMessage:
+    """The call as it may run, or what the model is told when it may not."""
     from tools.base import READING, ToolError, approval_of, effects_of, preview
 
     writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
-        return None
-    try:
-        shown = preview(tool, call["args"])
-    except ToolError as error:
-        return _mistake(call, error)
-    except Exception as error:  # the tool's own code; the user can still decide
-        shown = f"(no preview: {type(error).__name__}: {error})"
-    decision = approve(call["name"], call["args"], shown, untrusted)
-    if decision.allowed:
-        return None
-    why = f": {decision.reason}" if decision.reason else ""
-    return _answer(call, f"the user did not allow this call{why}", ok=False)
+        return call
+    while True:
+        try:
+            shown = preview(tool, call["args"])
+        except ToolError as error:
+            return _mistake(call, error)
+        except Exception as error:  # the tool's own code; the user can still decide
+            shown = f"(no preview: {type(error).__name__}: {error})"
+        decision = approve(call["name"], call["args"], shown, untrusted)
+        if decision.instead is not None:
+            call = {**call, "args": dict(decision.instead)}
+            continue
+        if decision.allowed:
+            return call
+        why = f": {decision.reason}" if decision.reason else ""
+        return _answer(call, f"the user did not allow this call{why}", ok=False)
 
 
 class _Running:
@@ -128,7 +140,7 @@ class _Running:
         from tools.base import timeout_of
 
         self.spent = 0.0
-        self._call = call
+        self.call = call
         self._origin = origin
         self._seconds = timeout_of(tool) or seconds
         self._started = time.monotonic()
@@ -152,10 +164,10 @@ class _Running:
                         yield now
                     if stopped.is_set():
                         why = "stopped by the user; outcome unknown"
-                        return _answer(self._call, why, ok=False), ""
+                        return _answer(self.call, why, ok=False), ""
                     if left <= 0:
                         why = f"no result after {self._seconds:g} seconds; it may still be running"
-                        return _answer(self._call, why, ok=False), ""
+                        return _answer(self.call, why, ok=False), ""
         finally:
             self.spent = time.monotonic() - self._started
 
@@ -164,19 +176,19 @@ class _Running:
 
         hear(self._hear, self._origin)
         try:
-            self._done.put((_answer(self._call, invoke(tool, self._call["args"]), ok=True), ""))
+            self._done.put((_answer(self.call, invoke(tool, self.call["args"]), ok=True), ""))
         except Refused as error:
-            self._done.put((_answer(self._call, str(error), ok=False), ""))
+            self._done.put((_answer(self.call, str(error), ok=False), ""))
         except ToolError as error:
-            self._done.put((_mistake(self._call, error), ""))
+            self._done.put((_mistake(self.call, error), ""))
         except BaseException as error:  # a tool must not end the session, and a bug stays visible
             where = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {error}"
             notice = f"tool {tool.name!r} has a bug: {what} ({where.filename}:{where.lineno})"
-            self._done.put((_answer(self._call, f"the tool failed: {what}", ok=False), notice))
+            self._done.put((_answer(self.call, f"the tool failed: {what}", ok=False), notice))
 
     def _hear(self, done: int, total: int, what: str) -> None:
-        self._progress = ToolProgress(_id(self._call), done, total, what)
+        self._progress = ToolProgress(_id(self.call), done, total, what)
 
 
 class _Thread(threading.Thread):

@@ -69,6 +69,9 @@ class Settings:
         "of documents: a cross-encoder, a model or a path, that orders what was found; empty: none",
     )
     store_url: str = _setting("", "a Chroma server, such as http://127.0.0.1:8000; empty: none")
+    plain: bool = _setting(
+        False, "for a screen reader: plain lines, nothing is drawn twice, no status line"
+    )
     offer_all: int = _setting(10, "up to so many tools are all offered; of more, the best")
 
 

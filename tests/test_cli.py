@@ -52,11 +52,11 @@ def terminal(
     return pexpect.spawn(
         sys.executable, ["-m", "agent", *words], cwd=cwd, timeout=60, encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL, "TERM": term, **(env or {})},
+        dimensions=(40, 160),
     )  # fmt: skip
 
 
 def leave(child: pexpect.spawn) -> None:
-    child.expect(r"\[\?2004h")  # the prompt is there again
     child.sendcontrol("d")
     child.expect(pexpect.EOF)
 
@@ -249,9 +249,8 @@ def test_chat_in_a_terminal_calls_a_tool_answers_and_leaves(script: Path, state:
     child.send("what is it?\r")
     child.expect("3363")
     child.expect("It is 3363.")
-    child.expect(r"\[\?2004h")  # the prompt is there again
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
+    child.expect("written")  # what the turn cost
+    leave(child)
     child.close()
     assert child.exitstatus == 0
     assert "what is it?" in tinsmith("sessions").stdout
@@ -265,9 +264,7 @@ def test_a_conversation_that_goes_on_begins_with_what_was_said_last(tmp_path: Pa
     child.expect("An otter.")
     child.send("/new\r")
     child.expect("--resume 1")
-    child.expect(r"\[\?2004h")  # the prompt is there again
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
+    leave(child)
 
 
 def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> None:
@@ -287,39 +284,57 @@ WRITE: dict[str, object] = {"call": "write_file", "arguments": {"path": "x.txt",
 def test_what_is_typed_before_a_question_can_be_read_does_not_answer_it(tmp_path: Path) -> None:
     model = scripted(tmp_path, WRITE, {"say": "Written."}, {"say": "A summary."})
     child = terminal("chat", *model, cwd=tmp_path)
-    child.expect("> ")
-    child.send("write it\rsummarise it\r")
-    child.expect(r"and why\)\?")
+    child.expect("Ctrl-D leaves")
+    child.send("write it\rsummarise it\ro")
+    child.expect("clear the line to be asked")
+    child.send("\x7f")
+    child.expect("dit the call")
     assert not (tmp_path / "x.txt").exists()
-    child.send("o\r")
+    child.send("o")
     child.expect("wrote 1 line to x.txt")
     child.expect("A summary.")
     leave(child)
 
 
-def test_only_a_word_alone_is_consent(tmp_path: Path) -> None:
+def test_only_its_key_is_consent(tmp_path: Path) -> None:
     child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "As you wish."}), cwd=tmp_path)
-    child.expect("> ")
+    child.expect("Ctrl-D leaves")
     child.send("write it\r")
-    for said in ("oh no, not that", "stop, do not", "and then?", "o k", ""):
-        child.expect(r"and why\)\?")
-        child.send(said + "\r")
-        child.expect("one of these")
-    child.expect(r"and why\)\?")
-    child.send("No, rather not\r")
-    child.expect("did not allow")
+    child.expect("dit the call")
+    child.send("xy1\r \x1b[Ar")
+    child.expect("Why not")
+    child.send("rather not\r")
+    child.expect("did not allow this call: rather not")
     child.expect("As you wish.")
     assert not (tmp_path / "x.txt").exists()
     leave(child)
 
 
+def test_a_call_can_be_changed_before_it_is_allowed(tmp_path: Path) -> None:
+    child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "Written."}), cwd=tmp_path)
+    child.expect("Ctrl-D leaves")
+    child.send("write it\r")
+    child.expect("dit the call")
+    child.send("e")
+    child.expect("as JSON")
+    child.send("\x15not JSON\r")
+    child.expect("no JSON object")
+    child.send('\x15{"path": "y.txt", "text": "z"}\r')
+    child.expect(r"\+z")
+    child.expect("dit the call")
+    child.send("o")
+    child.expect("wrote 1 line to y.txt")
+    leave(child)
+    assert not (tmp_path / "x.txt").exists()
+    assert (tmp_path / "y.txt").read_text() == "z"
+
+
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_text("no model")
     child = terminal("chat", *scripted(tmp_path, {"say": "Still here."}), cwd=tmp_path)
-    child.expect("> ")
+    child.expect("Ctrl-D leaves")
     child.send("/model a.gguf\r")
     child.expect("begin with GGUF")
-    child.expect(r"\[\?2004h")
     child.send("are you there?\r")
     child.expect("back to scripted")
     child.expect("Still here.")

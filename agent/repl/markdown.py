@@ -20,17 +20,16 @@ _PARSER = (
 )
 
 
-def finished(text: str) -> int:
-    """How many characters of `text` are whole blocks that nothing to come can change."""
-    whole = text[: text.rfind("\n") + 1]
+def blocks(text: str) -> list[str]:
+    """The blocks of `text`, which make it up again. What comes can change only the last."""
+    lines = text.splitlines(keepends=True)
     begins = [
         token.map[0]
-        for token in _PARSER.parse(whole)
+        for token in _PARSER.parse(text)
         if token.level == 0 and token.map and token.nesting >= 0
     ]
-    if len(begins) < 2:
-        return 0
-    return sum(len(line) + 1 for line in whole.split("\n")[: begins[-1]])
+    ends = [*begins[1:], len(lines)]
+    return ["".join(lines[begin:end]) for begin, end in zip([0, *begins[1:]], ends, strict=True)]
 
 
 class Answer(Markdown):

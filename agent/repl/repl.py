@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import json
 import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +18,27 @@ from agent import app, catalog
 from agent.approval import Answer, Remembered, pattern
 from agent.errors import TinsmithError, UsageError
 from agent.memory.sessions import Session
-from agent.repl import prompt
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
+from agent.repl.interrupts import interrupts
 from agent.repl.loading import Loading, Say
+from agent.repl.plain import Plain
 from agent.repl.screen import Screen
+from agent.repl.status import Status
 from agent.repl.trainings import Trainings
 from agent.settings import Settings, home
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
-    from prompt_toolkit import PromptSession
-
     from agent.loop import Agent
+    from agent.repl.terminal import Terminal
     from tools.loader import Toolbox
 
 LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
+CONSENT = {"o": "once", "s": "session", "a": "always", "n": "no", "r": "reason", "e": "edit"}
 
 
 def chat(args: argparse.Namespace) -> int:
@@ -61,18 +64,17 @@ def chat(args: argparse.Namespace) -> int:
 
 class Repl:
     def __init__(
-        self, settings: Settings, session: Session, tools: list[Path], terminal: bool
+        self, settings: Settings, session: Session, tools: list[Path], typed: bool
     ) -> None:
-        """`tools`: files and folders given besides the usual places. `terminal`: a user types."""
+        """`tools`: files and folders given besides the usual places. `typed`: by a user."""
         self.settings = settings
         self._session = session
         self._paths = tools
+        self._typed = typed
         self._box: Toolbox | None = None
-        self.screen = Screen()
+        self.screen = Screen(draws=typed and _can_draw() and not settings.plain)
+        self.status = Status()
         self._approve = Remembered(home() / "approvals.json", self._ask, self.screen.notice)
-        self._prompt: PromptSession[str] | None = None
-        self._typed = ""
-        """Text for the next prompt to begin with."""
         self._before: Settings | None = None
         """Of the model that was talked with before this one, until this one is there."""
         self._told: BaseException | None = None
@@ -80,34 +82,29 @@ class Repl:
         self._interrupted = 0.0
         self._waits = False
         """Whether a question waits for the model."""
-        self._asks = False
-        """Whether the user is asked for consent, into which no news may be printed."""
-        self._unsaid: list[str] = []
         self._loading = self._load(settings)
         self._aside = ""
         """The job for which the model was set aside."""
-        self._trainings = Trainings(home(), self._news, self._ended) if terminal else None
-        if terminal:
-            whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
-            self._prompt = prompt.session(prompt.Words(whats, self._arguments, self._tool_names))
+        self._trainings = Trainings(home(), self.screen.notice, self._ended) if typed else None
+        self._prompt: Terminal | Plain = self._terminal() if self.screen.draws else Plain(typed)
 
     def run(self) -> int:
-        if self._prompt is not None:
-            print("Tinsmith. /help lists the commands; Ctrl-D leaves.")
+        self._prompt.start()  # before the model, so that its imports do not delay the prompt
+        if self._typed:
+            self.screen.plain("Tinsmith. /help lists the commands; Ctrl-D leaves.")
             self.screen.recall(self._session.messages)
-        if self._prompt is None or prompt.is_dumb_terminal():  # which never tells that it has drawn
-            self._loading.start()
-        else:
-            self._prompt.app.after_render += self._shown
+        self._loading.start()
         while True:
             try:
-                line = self._read()
+                line = self._prompt.next_line().strip()
+                if line and self._typed:
+                    self.screen.sent(line)
                 if line.startswith("/"):
                     self._command(line)
                 elif line:
                     self.send(line)
             except (EOFError, Leave):
-                failed = self._prompt is None and self.screen.ended not in ("", "answered")
+                failed = not self._typed and self.screen.ended not in ("", "answered")
                 return 1 if failed else 0
             except KeyboardInterrupt:
                 if time.monotonic() - self._interrupted < LEAVE_SECONDS:
@@ -116,17 +113,39 @@ class Repl:
                 self.screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
             except (Exception, SystemExit) as error:  # a tool's choices may end with that one
                 self._tell(error)
-                if self._prompt is None:
+                if not self._typed:
                     return error.exit_code if isinstance(error, TinsmithError | ToolError) else 1
 
     def close(self, code: int) -> None:
         """Free the model. One that is still loading cannot be broken off: the process ends."""
+        self._prompt.stop()
+        self.screen.terminal = None
         self._session.close()
         if not self._loading.is_idle:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
         self._loading.close()
+
+    def _terminal(self) -> Terminal:
+        from prompt_toolkit.enums import EditingMode
+        from prompt_toolkit.history import FileHistory
+
+        from agent.repl import prompt
+        from agent.repl.terminal import Terminal
+
+        whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
+        home().mkdir(parents=True, exist_ok=True)
+        self.screen.terminal = Terminal(
+            prompt.Words(whats, self._arguments, self._tool_names),
+            FileHistory(str(home() / "history")),
+            prompt.style,
+            self.screen.live,
+            self._status,
+            self.screen.ansi,
+            EditingMode.EMACS,
+        )
+        return self.screen.terminal
 
     def _load(self, settings: Settings) -> Loading:
         return Loading(app.called(settings), lambda say: self._build(settings, say), self._came)
@@ -140,45 +159,48 @@ class Repl:
         say("starting" if settings.engine == "scripted" else "reading the weights")
         return app.build(settings, self._session, self._box, self._approve, self.screen.dim)
 
-    def _shown(self, sender: object) -> None:
-        """Only now, so that the imports do not delay the prompt."""
-        assert self._prompt is not None
-        self._prompt.app.after_render -= self._shown
-        self._loading.start()
-
     def _came(self) -> None:
         """In the loading thread: what the user should know without having asked."""
-        if self._prompt is None or self._waits:
+        if not self._typed or self._waits:
             return
         if self._loading.error is not None:
             self._tell(self._loading.error)
-        self._prompt.app.invalidate()
+
+    def _status(self) -> str:
+        """What stands below the line that is typed; any thread asks."""
+        training = self._trainings.state if self._trainings else ""
+        if self._aside or self._loading.error is not None:
+            return training
+        if not self._loading.is_loaded:
+            return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
+        return self.status.line(training)
 
     def _tell(self, error: BaseException) -> None:
         self._told = error
         self.screen.notice(_told(error))
-        if error is self._loading.error and self._prompt is not None and self._before is None:
+        if error is self._loading.error and self._typed and self._before is None:
             self.screen.notice("/model NAME talks with another one; Tab shows those that are here.")
 
     def agent(self) -> Agent:
         """The agent, waited for if need be. Raises what went wrong with loading."""
         if self._aside:
+            training = self._trainings.state if self._trainings else ""
             raise UsageError(
-                f"the model is set aside until {self._aside} has ended ({self._training}); "
+                f"the model is set aside until {self._aside} has ended ({training}); "
                 f"/model {app.called(self.settings)} brings it back now"
             )
         loading = self._loading
-        loading.start()  # should the prompt not have been drawn
+        loading.start()
         if not loading.is_loaded or not loading.is_idle:
-            with self._waiting(), prompt.quiet_keys(), self.screen.waiting(loading.stage):
-                typed = b""
-                while not loading.wait(GLANCE):
-                    typed += prompt.typed()
-                    if prompt.END_OF_INPUT in typed:
-                        raise Leave
-                self._typed = prompt.text_of(typed)
-                if loading.error is None:
-                    loading.agent()
+            self._waits = True
+            try:
+                with self.screen.waiting(loading.stage):
+                    while not loading.wait(GLANCE):
+                        pass
+                    if loading.error is None:
+                        loading.agent()
+            finally:
+                self._waits = False
         if loading.error is not None and self._before is not None:
             return self._back(loading.error, self._before)
         self._before = None
@@ -194,64 +216,27 @@ class Repl:
         self._loading = self._load(before)
         return self.agent()
 
-    @contextlib.contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._waits = True
-        try:
-            yield
-        finally:
-            self._waits = False
-
-    def _read(self) -> str:
-        if self._prompt is None:
-            line = sys.stdin.readline()
-            if not line:
-                raise EOFError
-            return line.strip()
-        from prompt_toolkit.patch_stdout import patch_stdout
-
-        begun, self._typed = self._typed, ""
-        sent = begun.endswith("\n")
-        with patch_stdout(raw=True):
-            return self._prompt.prompt(
-                "> ",
-                default=begun.rstrip("\n"),
-                accept_default=sent,
-                rprompt=self._state,
-                refresh_interval=0.0 if self._loading.is_loaded and not self._training else 0.5,
-            ).strip()
-
-    def _state(self) -> str:
-        """What stands at the right of the prompt, and not in what is left behind."""
-        if self._prompt and self._prompt.app.is_done:
-            return ""
-        if self._loading.is_loaded or self._aside:
-            return self._training
-        return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
-
-    @property
-    def _training(self) -> str:
-        return self._trainings.state if self._trainings else ""
-
     def send(self, text: str, again: bool = False) -> None:
         """`again`: for another answer than before."""
         try:
             agent = self.agent()
         except KeyboardInterrupt:
-            self._typed = text
+            with contextlib.suppress(UsageError):  # where no line can be begun
+                self._prompt.begin(text)
             raise
         before = self._jobs()
         sent = text.encode("utf-8", "replace").decode()
         events = agent.retry(sent) if again else agent.send(sent)
-        with prompt.interrupts(agent.stop), prompt.quiet_keys(), self.screen.turn():
+        with interrupts(agent.stop), self.screen.turn():
             try:
                 for event in events:
                     self.screen.draw(event)
+                    self.status.note(event, agent)
             finally:
                 events.close()
         if self.screen.ended == "interrupted":
             raise KeyboardInterrupt
-        if self._prompt is not None and app.is_local(self.settings):
+        if self._typed and app.is_local(self.settings):
             self._make_room(before)
 
     def _jobs(self) -> set[str]:
@@ -272,7 +257,7 @@ class Repl:
                 continue
             answer = self.choose(
                 f"{job.id} is {job.stage}. Set the model [a]side until it is done, [b]egin all the "
-                "same, or [w]ait until there is room? ",
+                "same, or [w]ait until there is room?",
                 ("aside", "begin", "wait"),
             )
             if not job.reread().waits_for_memory:  # it has begun meanwhile
@@ -287,20 +272,11 @@ class Repl:
                 self.screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
 
     def choose(self, question: str, answers: tuple[str, ...]) -> str:
-        """One of `answers`, given by its first letter or whole; the last one at Ctrl-D."""
-        from prompt_toolkit import prompt as ask
-
-        with self._undisturbed():
-            self._typed += prompt.text_of(prompt.typed())
-            while True:
-                try:
-                    said = ask(question).strip().lower()
-                except EOFError:
-                    return answers[-1]
-                for answer in answers:
-                    if said in (answer, answer[0]):
-                        return answer
-                self.screen.dim(f"one of: {', '.join(answers)}")
+        """One of `answers`, by its first letter; the last one at Ctrl-D, or where nobody types."""
+        try:
+            return self._prompt.ask(question, {answer[0]: answer for answer in answers})
+        except EOFError:
+            return answers[-1]
 
     def _ended(self, job: str) -> None:
         """In another thread."""
@@ -309,46 +285,38 @@ class Repl:
             self._loading.start()
 
     def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
-        if self._prompt is None:
+        """Consent to a call, and why not, or the arguments as the user wants them, in JSON."""
+        if not self._typed:
             return "no", "nobody is here to ask"
-        from prompt_toolkit import prompt as ask
-
-        answers: dict[str, Answer] = {"o": "once", "s": "session", "a": "always", "n": "no"}
         wanted = pattern(name, arguments)
+        keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
         always = f"[a]lways {wanted}, " if wanted else ""
-        if not wanted:
-            del answers["a"]
-        answers |= {answer: answer for answer in answers.values()}
-        with self.screen.approval(name, arguments, preview), self._undisturbed():
-            # typed before the question could be read, so no answer to it: the next prompt's
-            self._typed += prompt.text_of(prompt.typed())
-            while True:
-                try:
-                    text = ask(f"[o]nce, any this [s]ession, {always}[n]o (and why)? ")
-                except EOFError:
-                    return "no", ""
-                word, _, reason = text.strip().partition(" ")
-                said = answers.get(word.rstrip(",.:").lower())
-                if said == "no" or (said and not reason):  # consent is one word, or it is none
-                    return said, reason.strip()
-                self.screen.dim(f"{', '.join(answers)}: one of these; only behind n more words")
-
-    def _news(self, text: str) -> None:
-        """In another thread."""
-        if self._asks:
-            self._unsaid.append(text)
-        else:
-            self.screen.notice(text)
-
-    @contextlib.contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        self._asks = True
+        self.screen.proposal(name, arguments, preview)
+        question = (
+            f"[o]nce, any {name} this [s]ession, {always}[n]o, no with a [r]eason, [e]dit the call?"
+        )
         try:
-            yield
-        finally:
-            self._asks = False
-            while self._unsaid:
-                self.screen.notice(self._unsaid.pop(0))
+            answer = self._prompt.ask(question, keys)
+            if answer == "reason":
+                return "no", self._prompt.ask("Why not? The model is told.").strip()
+            if answer == "edit":
+                return "edit", self._edited(arguments)
+        except EOFError:
+            return "no", ""
+        allowed: dict[str, Answer] = {"once": "once", "session": "session", "always": "always"}
+        return allowed.get(answer, "no"), ""
+
+    def _edited(self, arguments: Mapping[str, Any]) -> str:
+        text = json.dumps(arguments, ensure_ascii=False)
+        while True:
+            text = self._prompt.ask("The arguments, as JSON:", default=text)
+            try:
+                if isinstance(json.loads(text), dict):
+                    return text
+                problem = "it is an object, such as {}"
+            except ValueError as error:
+                problem = str(error)
+            self.screen.notice(f"no JSON object: {problem}")
 
     def _arguments(self, command: str) -> Iterable[str]:
         if command == "model":
@@ -372,7 +340,7 @@ class Repl:
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
             self.agent()
             self._loading.close()
-            self._before = self.settings if self._prompt is not None else None
+            self._before = self.settings if self._typed else None
         self.settings, self._aside = wanted, ""
         self._loading = self._load(wanted)
         self._loading.start()
@@ -382,10 +350,8 @@ class Repl:
         return self._session
 
     def begin_line(self, text: str) -> None:
-        """The next prompt begins with `text`. Raises UsageError where nobody types."""
-        if self._prompt is None:
-            raise UsageError("there is no line to change here; it takes a terminal")
-        self._typed = text.rstrip("\n")  # one at its end would send it
+        """The line that is typed begins with `text`. Raises UsageError where there is none."""
+        self._prompt.begin(text)
 
     def go_on_with(self, session: Session) -> Session:
         """Another conversation from now on; gives the one before, closed."""
@@ -416,6 +382,10 @@ class Repl:
         """Process again, while the user types, what every turn begins with."""
         if self._loading.is_loaded and self._loading.error is None:
             self._loading.warm()
+
+
+def _can_draw() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _told(error: BaseException) -> str:

@@ -1,8 +1,7 @@
-"""Drawing events. What is finished is written once; only the block that grows is drawn again."""
+"""Drawing events: what is finished is written once, the block that grows is changed in place."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
@@ -24,12 +23,18 @@ from agent.events import (
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-    from rich.live import Live
-    from rich.text import Text
+    from rich.console import Console, RenderableType
+    from rich.segment import Segment
 
-LOOKS = 8
-"""How often a second the growing block is drawn."""
+    from agent.repl.above import Line
+    from agent.repl.terminal import Terminal
+
+LOOKS = 20
+"""How often a second the growing block is drawn at most."""
+ENOUGH, LONGEST = 16, 0.4
+"""Characters that are worth drawing, and seconds until fewer are: each time costs bytes more."""
+SHARE = 1 / 40
+"""Of one processor, that drawing may take."""
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
 ENDED = {
@@ -41,53 +46,97 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
-    def __init__(self) -> None:
+    def __init__(self, draws: bool) -> None:
+        """`draws` False: text is written as it comes, all else goes to stderr."""
         self.ended = ""
         """Why the last turn ended."""
-        self.terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        """False: text is written as it comes, all else goes to stderr."""
-        self._live: Live | None = None
+        self.draws = draws
+        self.terminal: Terminal | None = None
+        """Where the prompt stands, while it does."""
         self._answer = ""
         """What is not written for good yet."""
+        self._unpainted = 0
+        """Characters of it that have come since it was drawn."""
         self._blocks = 0
         """Blocks of this answer that are."""
+        self._shown = 0
+        """Characters of the growing block that stand in another width, before a change of it."""
+        self._width = 0
+        self._drawn = ""
+        """The text of the growing block when it was drawn last."""
         self._thought = ""
         self._running: dict[str, tuple[ToolStarted, float]] = {}
         self._progress: dict[str, ToolProgress] = {}
-        self._stage: Callable[[], str] = lambda: "reading"
+        self._stage: Callable[[], str] | None = None
+        """What is waited for."""
         self._since = 0.0
         self._column_open = False
         self._made: Console | None = None
         self._lock = threading.RLock()
-        """Held while anything is drawn, so that no frame shows a block twice or not at all."""
+        """Held while anything is drawn, so that nothing is shown twice or not at all."""
+        self._fresh = threading.Event()
+        """There is text to draw."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Draws what grows; at the end, what was said is there whatever happened."""
         self.ended = ""
         self._answer, self._blocks, self._thought = "", 0, ""
-        self._running.clear()
-        self._stage = lambda: "thinking"
-        self._since = time.monotonic()
-        self._resume()
-        try:
-            yield
-        finally:
-            self._finish_text()
-            self._pause()
+        over = threading.Event()
+        painter = threading.Thread(target=self._paint, args=(over,), name="painter", daemon=True)
+        if self.terminal is not None:
+            painter.start()
+        with self.waiting(lambda: "thinking"):
+            try:
+                yield
+            finally:
+                over.set()
+                self._fresh.set()
+                self._finish_text()
+                self._running.clear()
+                self._progress.clear()
 
     @contextmanager
     def waiting(self, stage: Callable[[], str]) -> Iterator[None]:
         """A line that says what is waited for, gone afterwards."""
-        self._answer, self._thought = "", ""
-        self._running.clear()
-        self._stage = stage
+        before, self._stage = self._stage, stage
         self._since = time.monotonic()
-        self._resume()
+        self._redraw()
         try:
             yield
         finally:
-            self._pause()
+            self._stage = before
+            self._redraw()
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[Callable[[str], None]]:
+        """For long work of a command; what is yielded changes the line."""
+        doing = [text]
+
+        def say(text: str) -> None:
+            doing[0] = text
+            self._redraw()
+
+        with self.waiting(lambda: doing[0]):
+            yield say
+
+    def live(self) -> list[str]:
+        """What stands above the line that is typed at this moment; any thread asks."""
+        now = time.monotonic()
+        running = list(self._running.values())
+        if running:
+            return [
+                f"· {self._far(one.id)}{one_line(written(one.name, one.arguments))} "
+                f"{_seconds(now - begun)}"
+                for one, begun in running
+            ]
+        if self._thought:
+            words = f"thinking {_seconds(now - self._since)}, {len(self._thought.split())} words  "
+            room = max(0, self.width - len(words) - 2)
+            return [f"{words}…{one_line(self._thought[-2 * room :])[-room:]}" if room else words]
+        if self._stage is None or self._answer or now - self._since < PATIENCE:
+            return []
+        return [f"{self._stage()} {_seconds(now - self._since)}"]
 
     def draw(self, event: Event) -> None:
         if isinstance(event, TextDelta):
@@ -95,8 +144,10 @@ class Screen:
         elif isinstance(event, ToolStarted):
             self._finish_text()
             self._running[event.id] = (event, time.monotonic())
+            self._redraw()
         elif isinstance(event, ToolProgress):
             self._progress[event.id] = event
+            self._redraw()
         elif isinstance(event, ToolFinished):
             started, _ = self._running.pop(event.id)
             self._tool(started, event)
@@ -106,7 +157,6 @@ class Screen:
             self.notice(event.text)
         elif isinstance(event, TurnEnded):
             self._finish_text()
-            self._pause()
             self.ended = event.reason
             reason = f"({ENDED[event.reason]}) " if event.reason in ENDED else ""
             self.dim(reason + _cost(event.usage))
@@ -128,191 +178,187 @@ class Screen:
         elif last.response_metadata.get("finish") == "interrupted":
             self.dim("(the answer breaks off there)")
 
+    def sent(self, text: str) -> None:
+        """What the user has sent, now that it is its turn."""
+        if self.draws:
+            self._say("\n> " + text.replace("\n", "\n  "), "bold", sys.stdout)
+
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)
 
     def show(self, shown: RenderableType) -> None:
         """A table, a picture, Markdown: whatever rich can draw. Plain text in a pipe."""
         self._end_line()
-        with self._lock:
+        with self._lock, self._console.capture() as captured:
             self._console.print(shown)
+        self._put(captured.get(), sys.stdout)
 
     def dim(self, text: str) -> None:
         self._say(text, "dim", sys.stderr)
 
     def notice(self, text: str) -> None:
-        self._say(text if self.terminal else f"tinsmith: {text}", "yellow", sys.stderr)
+        self._say(text if self.draws else f"tinsmith: {text}", "yellow", sys.stderr)
 
-    @contextmanager
-    def approval(self, name: str, arguments: Mapping[str, Any], preview: str) -> Iterator[None]:
-        """Shows what is to be allowed and keeps still while the user is asked."""
-        self._pause()
+    def proposal(self, name: str, arguments: Mapping[str, Any], preview: str) -> None:
+        """What is to be allowed."""
         self.plain(written(name, arguments))
         for line in preview.splitlines():
             style = "green" if line.startswith("+") else "red" if line.startswith("-") else ""
             self._say(line, style, sys.stdout)
-        try:
-            yield
-        finally:
-            self._since = time.monotonic()
-            self._resume()
+
+    @property
+    def width(self) -> int:
+        return self.terminal.width if self.terminal is not None else self._console.width
+
+    def ansi(self, segments: Sequence[Segment]) -> str:
+        """As this terminal is told them."""
+        from rich.segment import Segments
+
+        with self._console.capture() as captured:
+            self._console.print(Segments(segments), end="")
+        return captured.get()
 
     def _text(self, event: TextDelta) -> None:
         if event.kind == "reasoning":
             if not self._thought:
                 self._since = time.monotonic()
             self._thought += event.text
+            self._redraw()
             return
         self._finish_thought()
-        if not self.terminal:
+        if not self.draws:
             print(event.text, end="", flush=True)
             self._column_open = not event.text.endswith("\n")
             return
-        self._answer = (self._answer + clean(event.text)).lstrip("\n")
-        if "\n" in event.text:
-            from agent.repl.markdown import finished
+        with self._lock:
+            begins = not self._answer
+            self._answer = (self._answer + clean(event.text)).lstrip("\n")
+            self._unpainted += len(event.text)
+        if self._unpainted >= ENOUGH:
+            self._fresh.set()
+        if begins:
+            self._redraw()  # nothing is waited for any more
 
-            self._block(finished(self._answer))
+    def _paint(self, over: threading.Event) -> None:
+        """In a thread of its own, so that the model never waits for the screen."""
+        painted = ""
+        while not over.is_set():
+            self._fresh.wait(LONGEST)
+            self._fresh.clear()
+            if self._answer != painted:
+                before = time.thread_time()
+                self._paint_text()
+                painted = self._answer
+                over.wait(max(1 / LOOKS, (time.thread_time() - before) / SHARE))
+
+    def _paint_text(self) -> None:
+        from agent.repl.markdown import blocks
+
+        with self._lock:
+            self._unpainted = 0
+            whole = self._answer[: self._answer.rfind("\n") + 1]
+            for block in blocks(whole)[:-1]:
+                self._block(block)
+            if self.terminal is not None and self._answer.strip():
+                self.terminal.grow(self._lines(self._answer, self.terminal))
 
     def _finish_text(self) -> None:
         self._finish_thought()
-        self._block(len(self._answer))
-        self._blocks = 0
+        with self._lock:
+            if self._answer.strip():
+                from agent.repl.markdown import blocks
+
+                for block in blocks(self._answer):
+                    self._block(block)
+            self._answer, self._blocks = "", 0
         self._end_line()
 
     def _finish_thought(self) -> None:
         thought, self._thought = self._thought, ""
-        if thought and self.terminal:
+        if thought and self.draws:
             seconds = time.monotonic() - self._since
             self.dim(f"thought for {seconds:.0f} s, {len(thought.split())} words")
 
-    def _block(self, characters: int) -> None:
-        """Write that much of the answer for good."""
-        with self._lock:
-            text, self._answer = self._answer[:characters], self._answer[characters:]
-            if not text.strip():
-                return
-            from agent.repl.markdown import Answer
-
-            if self._blocks:
-                self._console.print()
-            self._console.print(Answer(text))
+    def _block(self, text: str) -> None:
+        """Write the block that the answer begins with for good."""
+        self._answer = self._answer.removeprefix(text)
+        if self.terminal is not None and text.strip():
+            self.terminal.grow(self._lines(text, self.terminal))
+            self.terminal.end_block()
             self._blocks += 1
+        self._shown, self._drawn = 0, ""
+
+    def _lines(self, text: str, terminal: Terminal) -> list[Line]:
+        """The growing block as it looks now, without what stands there in another width."""
+        from agent.repl.markdown import Answer
+
+        width = max(1, terminal.width - 1)  # a full line would leave the cursor in no column
+        if width != self._width:
+            self._shown = len("".join(self._drawn.split()))
+            terminal.end_block()
+            self._width = width
+        options = self._console.options.update(width=width)
+        lines = self._console.render_lines(Answer(text), options, pad=False)
+        while lines and not any(one.text.strip() for one in lines[-1]):
+            lines.pop()
+        self._drawn = "".join(one.text for line in lines for one in line)
+        lines = _behind(lines, self._shown)
+        return [[], *lines] if self._blocks and not self._shown else lines
 
     def _tool(self, started: ToolStarted, event: ToolFinished) -> None:
         call = one_line(written(started.name, started.arguments))
         result = one_line(event.result)
         seconds = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
         mark = "✓" if event.ok else "✗"
-        if not self.terminal:
+        if not self.draws:
             print(f"{mark} {call} → {result[:200]}{seconds}", file=sys.stderr, flush=True)
             return
         from rich.text import Text
 
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{mark} ", "green" if event.ok else "red")
-        width = max(8, self._console.width - 6 - len(seconds))
+        width = max(8, self.width - 6 - len(seconds))
         shown = Text(call, "dim")
         shown.truncate(max(width // 2, width - Text(result).cell_len), overflow="ellipsis")
         answer = Text(f" → {result}", "dim" if event.ok else "red")
         answer.truncate(width + 3 - shown.cell_len, overflow="ellipsis")
-        with self._lock:
-            self._console.print(text.append_text(shown).append_text(answer).append(seconds, "dim"))
+        self.show(text.append_text(shown).append_text(answer).append(seconds, "dim"))
 
     def _say(self, text: str, style: str, otherwise: TextIO) -> None:
         """A line on the terminal, or to `otherwise`."""
         self._end_line()
-        if not self.terminal:
+        if not self.draws:
             print(text, file=otherwise, flush=True)
             return
-        with self._lock:
+        with self._lock, self._console.capture() as captured:
             self._console.print(clean(text), style=style, markup=False, emoji=False)
+        self._put(captured.get(), sys.stdout)
+
+    def _put(self, text: str, stream: TextIO) -> None:
+        if self.terminal is not None:
+            self.terminal.print(text)
+        else:
+            stream.write(text)
+            stream.flush()
 
     @property
     def _console(self) -> Console:
         if self._made is None:
             from rich.console import Console
 
-            self._made = Console(highlight=False)
+            self._made = Console(highlight=False, force_terminal=self.draws or None)
+        if self.terminal is not None:
+            self._made.width = self.terminal.width
         return self._made
 
-    def _resume(self) -> None:
-        if not self.terminal or self._live is not None:
-            return
-        from rich.live import Live
-
-        self._live = Live(
-            _Now(self._growing),
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            vertical_overflow="visible",
-        )
-        self._live.start()
-        threading.Thread(target=self._redraw, args=(self._live,), daemon=True).start()
-
-    def _redraw(self, live: Live) -> None:
-        while self._live is live:
-            time.sleep(1 / LOOKS)
-            with self._lock:
-                if self._live is live:
-                    live.refresh()
-
-    def _pause(self) -> None:
-        with self._lock:
-            live, self._live = self._live, None
-            if live is not None:
-                live.stop()
-
-    def _growing(self) -> RenderableType:
-        """What is drawn below the finished lines at this moment; another thread asks."""
-        from rich.console import Group
-        from rich.text import Text
-
-        answer, thought = self._answer, self._thought
-        if answer:
-            from agent.repl.markdown import Answer
-
-            shown = Answer(answer)
-            return _LastLines(Group("", shown) if self._blocks else shown)
-        if thought:
-            return self._line(f"thinking {self._waited()}  {one_line(thought)[-200:]}", end=True)
-        if running := list(self._running.values()):
-            now = time.monotonic()
-            return Group(
-                *(
-                    self._line(
-                        f"· {self._far(one.id)}{written(one.name, one.arguments)} "
-                        f"{_seconds(now - begun)}"
-                    )
-                    for one, begun in running
-                )
-            )
-        if time.monotonic() - self._since < PATIENCE:
-            return Text("")
-        return self._line(f"{self._stage()} {self._waited()}")
+    def _redraw(self) -> None:
+        if self.terminal is not None:
+            self.terminal.redraw()
 
     def _far(self, id: str) -> str:
         """How far a tool is that tells."""
         now = self._progress.get(id)
         return f"{now.done} of {now.total} {now.what}: " if now else ""
-
-    def _line(self, text: str, end: bool = False) -> Text:
-        """One dim line; `end`: its end is what counts."""
-        from rich.cells import cell_len
-        from rich.text import Text
-
-        line = one_line(text)
-        width = self._console.width - 1
-        if end and cell_len(line) > width:
-            head, _, tail = line.partition("  ")
-            while tail and cell_len(head) + 3 + cell_len(tail) > width:
-                tail = tail[1:]
-            line = f"{head} …{tail}"
-        return Text(line, "dim", no_wrap=True, overflow="ellipsis")
-
-    def _waited(self) -> str:
-        return _seconds(time.monotonic() - self._since)
 
     def _end_line(self) -> None:
         """Begin a new line when the last is not finished."""
@@ -321,30 +367,27 @@ class Screen:
             self._column_open = False
 
 
-class _Now:
-    """Whatever `make` gives at the moment of drawing."""
+def _behind(lines: list[Line], characters: int) -> list[Line]:
+    """What comes after so many characters, blanks not counted."""
+    from rich.segment import Segment
 
-    def __init__(self, make: Callable[[], RenderableType]) -> None:
-        self._make = make
+    for number, line in enumerate(lines):
+        if characters <= 0:
+            return lines[number:]
+        text = "".join(one.text for one in line)
+        full = len("".join(text.split()))
+        if full > characters:
+            at = 0
+            for at, character in enumerate(text):  # noqa: B007  the place is what counts
+                characters -= not character.isspace()
+                if characters < 0:
+                    break
+            from rich.cells import cell_len
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._make()
-
-
-class _LastLines:
-    """As much of the end of `shown` as fits on the screen; the rest is written when finished."""
-
-    def __init__(self, shown: RenderableType) -> None:
-        self._shown = shown
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.segment import Segment
-
-        lines = console.render_lines(self._shown, options, pad=False)[-max(1, console.height - 2) :]
-        for number, line in enumerate(lines):
-            if number:
-                yield Segment.line()
-            yield from line
+            cuts = [cell_len(text[:at]), Segment.get_line_length(line)]
+            return [list(Segment.divide(line, cuts))[1], *lines[number + 1 :]]
+        characters -= full
+    return []
 
 
 def written(name: str, arguments: Mapping[str, Any]) -> str:

@@ -1,0 +1,50 @@
+"""Lines without a terminal that can draw: from a pipe, at a dumb terminal, for a screen reader."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from agent.errors import UsageError
+
+
+class Plain:
+    """What `Terminal` does, line by line."""
+
+    def __init__(self, typed: bool) -> None:
+        """`typed`: somebody types the lines, and can be asked."""
+        self.typed = typed
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def next_line(self) -> str:
+        """Raises EOFError."""
+        if self.typed:
+            return input("> ")
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        return line
+
+    def ask(self, question: str, keys: Mapping[str, str] | None = None, default: str = "") -> str:
+        """What a typed line answers: with `keys` one of them, or the whole answer that it begins.
+
+        Raises EOFError where nobody can be asked.
+        """
+        if not self.typed:
+            raise EOFError
+        while True:
+            said = input(f"{question} ").strip()
+            if keys is None:
+                return said or default
+            for key, answer in keys.items():
+                if said.lower() in (key, answer):
+                    return answer
+            print(f"one of: {', '.join(keys)}")
+
+    def begin(self, text: str) -> None:
+        raise UsageError("there is no line to change here; it takes a terminal that can draw")

@@ -1,0 +1,459 @@
+"""The prompt that stays: it is drawn in a thread of its own, while a turn runs in the main one.
+
+What is said appears above it. Lines wait in a queue until the main thread asks for the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import Completer
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
+from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.styles import BaseStyle, DynamicStyle
+
+from agent.repl.above import Growing, Prompt
+from agent.repl.keys import bindings
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from prompt_toolkit.buffer import Buffer
+
+    from agent.repl.above import Ansi, Line
+
+T = TypeVar("T")
+
+GLANCE = 0.2
+"""Seconds between two looks of a waiting main thread, where no signal wakes it."""
+READING = 0.5
+"""Seconds in which nobody can have read a question: what is typed then is no answer to it."""
+TICK = 1.0
+"""Seconds between two looks at what the lines around the prompt say."""
+BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
+"""Synchronized output: a terminal that knows it shows what is between them at once."""
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    keys: Mapping[str, str] | None
+    """What each key answers; None: a line is the answer."""
+
+
+class Terminal:
+    """Thread-safe, but for `next_line` and `ask`, which are the main thread's."""
+
+    def __init__(
+        self,
+        completer: Completer,
+        history: History,
+        style: Callable[[], BaseStyle],
+        live: Callable[[], Sequence[str]],
+        status: Callable[[], str],
+        ansi: Ansi,
+        editing_mode: EditingMode = EditingMode.EMACS,
+    ) -> None:
+        """`live`: lines above the one that is typed; `status`: the one below it."""
+        self.question: Question | None = None
+        self.queued: list[str] = []
+        """Sent, and not yet asked for."""
+        self._live = live
+        self._status = status
+        self._wake = threading.Event()
+        self._lines = threading.Condition()
+        self._idle = False
+        """Whether the main thread waits for a line."""
+        self._over = False
+        self._answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+        self._asked = 0.0
+        self._kept = ""
+        """What was being typed when a line was asked for."""
+        self._growing = Growing(ansi)
+        self._ansi = ansi
+        self._prompt: Prompt | None = None
+        self._loop: AbstractEventLoop | None = None
+        self._error: BaseException | None = None
+        self._drawn = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prompt", daemon=True)
+        self._streams: tuple[TextIO, TextIO] = (sys.stdout, sys.stderr)
+        self._output = _output()
+        self.session: PromptSession[str] = PromptSession(
+            self._message,
+            multiline=True,
+            bottom_toolbar=self._toolbar,
+            completer=completer,
+            complete_while_typing=Condition(self._names),
+            complete_in_thread=True,
+            history=history,
+            auto_suggest=_suggestions(),
+            enable_open_in_editor=True,
+            enable_suspend=True,
+            search_ignore_case=True,
+            reserve_space_for_menu=6,
+            key_bindings=bindings(self),
+            style=DynamicStyle(style),
+            editing_mode=editing_mode,
+            output=self._output,
+            erase_when_done=True,
+        )
+        self.app = self.session.app
+        self.app.ttimeoutlen = 0.1  # Esc alone is a key here, and must not feel slow
+        self.app.before_render += self._shrink
+        self.app.after_render += self._measure
+        self.buffer.accept_handler = self._accept
+
+    @property
+    def buffer(self) -> Buffer:
+        """Of the line that is typed. Only for the thread of the prompt."""
+        return self.session.default_buffer
+
+    def start(self) -> None:
+        """Returns when the prompt has been drawn. Raises what hindered it."""
+        self._thread.start()
+        self._drawn.wait()
+        if self._error is not None:
+            raise self._error
+        sys.stdout, sys.stderr = _Printed(self, sys.stdout), _Printed(self, sys.stderr)
+        threading.Thread(target=self._look, name="status", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take the prompt away. What is printed from then on goes to the terminal as it is."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = self._streams
+        with contextlib.suppress(RuntimeError):  # its loop has ended by itself
+            self._in_loop(self._exit)
+        self._thread.join()
+
+    def next_line(self) -> str:
+        """What the user sends next. Raises EOFError, and KeyboardInterrupt at Ctrl-C."""
+        self._idle = True
+        try:
+            with self._lines:
+                while not self.queued:
+                    if self._over:
+                        raise EOFError
+                    self._lines.wait(GLANCE)
+                return self.queued.pop(0)
+        finally:
+            self._idle = False
+            self.redraw()
+
+    def ask(self, question: str, keys: Mapping[str, str] | None = None, default: str = "") -> str:
+        """The answer to `question`: what one of `keys` stands for, or without them a line.
+
+        What was being typed stays and is there again afterwards. Raises EOFError at Ctrl-D,
+        KeyboardInterrupt at Ctrl-C.
+        """
+        asked = Question(question, keys)
+        self._in_loop(lambda: self._begin_question(asked, default))
+        try:
+            while True:
+                with contextlib.suppress(queue.Empty):
+                    answer = self._answers.get(timeout=GLANCE)
+                    break
+                if self._over:
+                    raise EOFError
+        finally:
+            self._in_loop(lambda: self._end_question(asked))
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def answer(self, answer: str | BaseException) -> None:
+        """For the keys: to the question that is asked, which is none any more."""
+        self.question = None
+        self._answers.put(answer)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a key can be an answer: the question could be read, and the line is empty."""
+        return time.monotonic() - self._asked >= READING and not self.buffer.text
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, so that the line itself is what Ctrl-C is about."""
+        return self._idle
+
+    def interrupt(self) -> None:
+        """As Ctrl-C in a program without a prompt: the main thread gets a KeyboardInterrupt."""
+        if sys.platform == "win32":
+            import _thread
+
+            _thread.interrupt_main()
+        else:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def take_back(self) -> bool:
+        """Put what was sent last and still waits into the line again."""
+        with self._lines:
+            if not self.queued:
+                return False
+            text = self.queued.pop()
+        self.buffer.text = text
+        self.buffer.cursor_position = len(text)
+        return True
+
+    def leave(self) -> None:
+        """Nothing more will be typed."""
+        with self._lines:
+            self._over = True
+            self._lines.notify()
+
+    def begin(self, text: str) -> None:
+        """The line begins with `text`, behind which one goes on."""
+
+        def insert() -> None:
+            self.buffer.text = text
+            self.buffer.cursor_position = len(text)
+
+        self._in_loop(insert)
+
+    def print(self, text: str) -> None:
+        """Whole lines, above the prompt. Each fits the width."""
+        self._in_loop(lambda: self._print(text))
+
+    def grow(self, lines: list[Line]) -> None:
+        """The block that grows above the prompt shows `lines` now."""
+        self._in_loop(lambda: self._grow(lines))
+
+    def end_block(self) -> None:
+        """What grew stays as it is."""
+        self._in_loop(self._growing.finish)
+
+    def redraw(self) -> None:
+        """What stands around the line has changed."""
+        self._wake.set()
+
+    @property
+    def width(self) -> int:
+        return self._output.get_size().columns
+
+    def write(self, control: str) -> None:
+        """A sequence that shows nothing, such as OSC 52."""
+        self._in_loop(lambda: self._write(control))
+
+    def clear(self) -> None:
+        self._in_loop(self.app.renderer.clear)
+
+    def _run(self) -> None:
+        try:
+            self.session.prompt(pre_run=self._began, handle_sigint=False)
+        except (EOFError, OSError) as error:  # the terminal is gone
+            self._error = error
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._drawn.set()
+            self.leave()
+
+    def _began(self) -> None:
+        """The loop is running."""
+        self._loop = self.app.loop
+
+    def _in_loop(self, do: Callable[[], T]) -> T:
+        """In the thread of the prompt, which alone may touch it; without one, here."""
+        if not self._thread.is_alive() or threading.current_thread() is self._thread:
+            return do()
+        done: Future[T] = Future()
+
+        def work() -> None:
+            try:
+                done.set_result(do())
+            except BaseException as error:
+                done.set_exception(error)
+
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(work, context=self.app.context)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return done.result(GLANCE)
+            if not self._thread.is_alive():
+                raise RuntimeError("the prompt has ended")
+
+    def _accept(self, buffer: Buffer) -> bool:
+        text = buffer.text
+        if self.question is not None and self.question.keys is None:
+            self.answer(text)
+        elif text.strip():
+            with self._lines:
+                self.queued.append(text)
+                self._lines.notify()
+        return False
+
+    def _begin_question(self, question: Question, default: str) -> None:
+        self.question = question
+        self._asked = time.monotonic()
+        if question.keys is None:
+            self._kept, self.buffer.text = self.buffer.text, default
+            self.buffer.cursor_position = len(default)
+        self.app.invalidate()
+        if self._loop is not None:
+            self._loop.call_later(READING, self.app.invalidate)
+
+    def _end_question(self, question: Question) -> None:
+        self.question = None
+        if question.keys is None:
+            self.buffer.text, self._kept = self._kept, ""
+            self.buffer.cursor_position = len(self.buffer.text)
+        self.app.invalidate()
+
+    def _names(self) -> bool:
+        """Whether what is being typed is the name of something, which is completed as one types."""
+        before = self.buffer.document.text_before_cursor
+        word = before.rsplit(maxsplit=1)[-1] if before[-1:].strip() else ""
+        return before.startswith("/") or word.startswith(("@", "#", "$"))
+
+    def _around(self) -> list[str]:
+        """The lines above the one that is typed."""
+        waiting = [f"queued: {' '.join(one.split())}" for one in self.queued]
+        return [*self._live(), *waiting]
+
+    def _message(self) -> StyleAndTextTuples:
+        width = max(1, self.width - 1)
+        lines: StyleAndTextTuples = [
+            ("class:live", f"{_cut(one, width)}\n") for one in self._around()
+        ]
+        if self.question is None:
+            return [*lines, ("class:prompt", "> ")]
+        asked = self.question.text
+        if self.question.keys is not None and not self.is_settled:
+            asked = "send or clear the line to be asked" if self.buffer.text else ""
+        lines += [("class:question", f"{one}\n") for one in textwrap.wrap(asked, width)]
+        if self.question.keys is None:
+            return [*lines, ("class:prompt", "? ")]
+        return [*lines, ("class:prompt", "> ")]
+
+    def _toolbar(self) -> str:
+        return _cut(self._status(), max(1, self.width - 1))
+
+    def _look(self) -> None:
+        """Draw again when something around the line has changed."""
+        before: object = None
+        while self._thread.is_alive():
+            self._wake.wait(TICK)
+            self._wake.clear()
+            now = (self._around(), self._status())
+            if now != before:
+                self.app.invalidate()
+            before = now
+
+    def _shrink(self, sender: object) -> None:
+        """prompt_toolkit keeps the height that it once had; what is above would stay apart."""
+        last, size = self.app.renderer.last_rendered_screen, self._output.get_size()
+        wanted = self.app.layout.container.preferred_height(size.columns, size.rows).preferred
+        if last is not None and last.height > max(1, wanted):
+            self.app.renderer.erase()
+
+    def _measure(self, sender: object) -> None:
+        screen = self.app.renderer.last_rendered_screen
+        if screen is None:
+            self._prompt = None
+            return
+        cursor = screen.get_cursor_position(self.app.layout.current_window)
+        rows = self._output.get_size().rows
+        self._prompt = Prompt(min(screen.height, rows), cursor.x, cursor.y, rows)
+        self._drawn.set()
+
+    def _print(self, text: str) -> None:
+        self._growing.finish()
+        self._above(text if text.endswith("\n") else f"{text}\n")
+
+    def _grow(self, lines: list[Line]) -> None:
+        if self._prompt is None or self.app.renderer.last_rendered_screen is None:
+            self._above(self._growing.rewritten(lines, self._output.get_size().rows))
+        elif (written := self._growing.update(lines, self._prompt)) is not None:
+            self._write(written)
+        else:
+            self._above(self._growing.rewritten(lines, self._output.get_size().rows))
+
+    def _above(self, text: str) -> None:
+        """Take the prompt away, write, and draw it again."""
+        text = text.replace("\n", "\r\n")
+        if not self.app.is_running:
+            self._write(text)
+            return
+        self._write(BEGIN)
+        self.app.renderer.erase()
+        self._write(text)
+        self.app._redraw()  # at once, where `invalidate` would leave the prompt away for a while
+        self._write(END)
+
+    def _write(self, text: str) -> None:
+        self._output.write_raw(text)
+        self._output.flush()
+
+    def _exit(self) -> None:
+        if self.app.is_running:
+            self.app.exit(result="")
+
+
+class _Steady(Vt100_Output):
+    """Asks the terminal nothing: its answer would come in between what is typed."""
+
+    def get_rows_below_cursor_position(self) -> int:
+        return 1
+
+
+def _output() -> Output:
+    if sys.platform == "win32":
+        return create_output()
+    return _Steady.from_pty(sys.stdout, term=os.environ.get("TERM"))
+
+
+def _suggestions() -> Any:
+    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+
+    return AutoSuggestFromHistory()
+
+
+def _cut(text: str, width: int) -> str:
+    from prompt_toolkit.utils import get_cwidth
+
+    if get_cwidth(text) <= width:
+        return text
+    kept = ""
+    for character in text:
+        if get_cwidth(kept) + get_cwidth(character) > width - 1:
+            break
+        kept += character
+    return f"{kept}…"
+
+
+class _Printed:
+    """In the place of a stream: whole lines of what others print go above the prompt."""
+
+    def __init__(self, terminal: Terminal, stream: TextIO) -> None:
+        self._terminal = terminal
+        self._stream = stream
+        self._line = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._line = (self._line + text).split("\n")
+        if lines:
+            self._terminal.print("\n".join(lines))
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -43,6 +43,11 @@ def bindings(terminal: Terminal) -> KeyBindings:
         else:
             buffer.validate_and_handle()
 
+    @keys.add(Keys.BracketedPaste, filter=typing)
+    def _(event: KeyPressEvent) -> None:
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        event.current_buffer.insert_text(terminal.pasted(text))
+
     @keys.add("escape", "enter", filter=typing)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")

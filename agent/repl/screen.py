@@ -33,6 +33,8 @@ LOOKS = 20
 """How often a second the growing block is drawn at most."""
 ENOUGH, LONGEST = 16, 0.4
 """Characters that are worth drawing, and seconds until fewer are: each time costs bytes more."""
+SHOWN = 2000
+"""Characters of what the user has sent."""
 SHARE = 1 / 40
 """Of one processor, that drawing may take."""
 PATIENCE = 0.3
@@ -181,7 +183,8 @@ class Screen:
     def sent(self, text: str) -> None:
         """What the user has sent, now that it is its turn."""
         if self.draws:
-            self._say("\n> " + text.replace("\n", "\n  "), "bold", sys.stdout)
+            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+            self._say("\n> " + shown.replace("\n", "\n  "), "bold", sys.stdout)
 
     def plain(self, text: str) -> None:
         self._say(text, "", sys.stdout)

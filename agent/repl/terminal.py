@@ -44,6 +44,8 @@ GLANCE = 0.2
 """Seconds between two looks of a waiting main thread, where no signal wakes it."""
 READING = 0.5
 """Seconds in which nobody can have read a question: what is typed then is no answer to it."""
+LONG_PASTE = 2000
+"""Characters of a paste that would only be in the way when it is shown as it is."""
 TICK = 1.0
 """Seconds between two looks at what the lines around the prompt say."""
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
@@ -83,6 +85,8 @@ class Terminal:
         self._over = False
         self._answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
         self._asked = 0.0
+        self._pastes: dict[str, str] = {}
+        """Long texts that were pasted, by the name that stands for them in the line."""
         self._kept = ""
         """What was being typed when a line was asked for."""
         self._growing = Growing(ansi)
@@ -201,6 +205,14 @@ class Terminal:
         else:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    def pasted(self, text: str) -> str:
+        """What stands in the line for pasted text: itself, or of a long one a short name."""
+        if len(text) <= LONG_PASTE:
+            return text
+        name = f"[pasted text {len(self._pastes) + 1}, {len(text)} characters]"
+        self._pastes[name] = text
+        return name
+
     def take_back(self) -> bool:
         """Put what was sent last and still waits into the line again."""
         with self._lines:
@@ -294,6 +306,8 @@ class Terminal:
         if self.question is not None and self.question.keys is None:
             self.answer(text)
         elif text.strip():
+            for name, whole in self._pastes.items():
+                text = text.replace(name, whole)
             with self._lines:
                 self.queued.append(text)
                 self._lines.notify()
@@ -324,7 +338,7 @@ class Terminal:
 
     def _around(self) -> list[str]:
         """The lines above the one that is typed."""
-        waiting = [f"queued: {' '.join(one.split())}" for one in self.queued]
+        waiting = [f"queued: {' '.join(one[:LONG_PASTE].split())}" for one in self.queued]
         return [*self._live(), *waiting]
 
     def _message(self) -> StyleAndTextTuples:

@@ -254,7 +254,7 @@ def test_a_terminal_may_be_resized_in_the_middle(work: Path) -> None:
 def test_a_long_paste_is_sent_whole_and_one_beyond_the_window_is_refused(
     tmp_path: Path, state: Path
 ) -> None:
-    one = talk(tmp_path, "Taken.", "Still here.")
+    one = talk(tmp_path, "Taken.", "A summary.", "Still here.")
     text = "word " * 100_000
     one.send(f"what is this? \x1b[200~{text}\x1b[201~")
     one.see(r"> what is this\? \[pasted text 1, 500000 characters\]")

@@ -1,0 +1,159 @@
+"""What the terminal costs while a model writes at full speed.
+
+    python -m benchmarks.terminal --model qwen2.5-coder-0.5b
+
+The whole program runs in a pseudo-terminal of 100 columns; keys are pressed while it answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+import psutil
+
+from agent.memory.sessions import read
+
+REQUEST = (
+    "Write a long, detailed tutorial about sorting algorithms in Python, with headings, lists, a "
+    "table and code. Do not stop early."
+)
+COLUMNS, ROWS = 100, 40
+EVERY = 0.37
+"""Seconds between two keys, in no step with anything that the program does."""
+ROUNDS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--tokens", type=int, default=2000)
+    args = parser.parse_args()
+    bare, quiet, typed = [], [], []
+    for number in range(ROUNDS):
+        print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
+        bare.append(_bare(args.model, args.tokens))
+        quiet.append(_in_terminal(args.model, args.tokens, typing=False))
+        typed.append(_in_terminal(args.model, args.tokens, typing=True))
+    echoes = sorted(echo for one in typed for echo in one.echoes)
+    ours = max(one.rate for one in quiet)
+    print(f"keys pressed while it wrote: {len(echoes)}")
+    print(f"key to echo, 95th percentile: {echoes[int(len(echoes) * 0.95)] * 1e3:.1f} ms")
+    print(f"median: {statistics.median(echoes) * 1e3:.1f} ms, most: {echoes[-1] * 1e3:.1f} ms")
+    print(f"tokens a second: {ours:.1f}; bare engine {max(bare):.1f}: {ours / max(bare):.3f}")
+    print(f"processor time of drawing: {max(r.drawing for r in quiet):.1%} of the answer's")
+    print(f"bytes written to the terminal: {max(r.written for r in quiet):.2f} times the answer's")
+
+
+@dataclass(frozen=True)
+class Result:
+    rate: float
+    """Tokens a second, as the program tells it."""
+    echoes: list[float]
+    """Seconds from a key to its echo."""
+    drawing: float
+    """Share of the processor time of the whole answer."""
+    written: float
+    """Bytes to the terminal, of those of the answer."""
+
+
+def _bare(model: str, tokens: int) -> float:
+    """Tokens a second of the engine alone, in a process of its own."""
+    program = f"from benchmarks.terminal import bare; print(bare({model!r}, {tokens}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def bare(model: str, tokens: int) -> float:
+    from langchain_core.messages import HumanMessage
+
+    from agent import app
+    from agent.engines.base import Sampling
+
+    engine = app.load_engine(app.settings_of({"model": model, "context": 8192}))
+    for _ in engine.reply([HumanMessage(REQUEST)], (), Sampling(max_tokens=tokens)):
+        pass
+    usage = engine.usage
+    engine.close()
+    return usage.generated / usage.decode_seconds
+
+
+def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        (home / "models").symlink_to(_models())
+        (home / "config.toml").write_text(f"max_tokens = {tokens}\ncontext = 8192\n")
+        child = pexpect.spawn(
+            sys.executable, ["-m", "agent", "chat", "--model", model], cwd=folder, timeout=300,
+            dimensions=(ROWS, COLUMNS), env={**os.environ, "TINSMITH_HOME": str(home),
+            "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )  # fmt: skip
+        child.delaybeforesend = None
+        child.expect(b"window")  # of the status line: the model is there
+        process = psutil.Process(child.pid)
+        child.send(REQUEST + "\r")
+        all_before, drawn_before = _processor(process)
+        written, echoes = b"", []
+        while b" tok/s" not in written:
+            written += _read(child, EVERY)
+            if typing:
+                child.send("~")
+                pressed = time.monotonic()
+                while b"~" not in (echo := _read(child, 0.001)) and b" tok/s" not in written:
+                    written += echo
+                echoes.append(time.monotonic() - pressed)
+                child.send("\x7f")
+        all_after, drawn_after = _processor(process)
+        child.sendcontrol("d")
+        child.expect(pexpect.EOF)
+        messages = read(home / "sessions.db", 1)
+        answer = max((str(one.text) for one in messages if one.type == "ai"), key=len)
+        told = re.search(rb"([\d.]+) tok/s", written)
+        assert told is not None
+        return Result(
+            float(told.group(1)),
+            echoes,
+            (drawn_after - drawn_before) / (all_after - all_before),
+            len(written) / len(answer.encode()),
+        )
+
+
+def _models() -> Path:
+    from agent.settings import home
+
+    return home() / "models"
+
+
+def _read(child: pexpect.spawn, seconds: float) -> bytes:
+    """What comes within so many seconds."""
+    got, end = b"", time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            got += child.read_nonblocking(65536, timeout=left)
+        except pexpect.TIMEOUT:
+            break
+    return got
+
+
+def _processor(process: psutil.Process) -> tuple[float, float]:
+    """Seconds of the whole program and its model, and of the threads that draw."""
+    threads = process.threads()
+    drawing = sum(t.user_time + t.system_time for t in threads if t.id != process.pid)
+    model = sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True))
+    return sum(process.cpu_times()[:2]) + model, drawing
+
+
+if __name__ == "__main__":
+    main()

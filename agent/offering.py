@@ -20,6 +20,7 @@ from agent.engines.template import describe
 from agent.grounding import request_of
 from agent.memory.recall import NEAR
 from agent.memory.results import READ
+from agent.memory.window import ATTACHED, told_before
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
+READ_FILE = "read_file"
+"""The tool that is not wanted for files whose text the user has attached."""
 OFFERED = 5
 """Tools described in the conversation when there are too many for the stable prefix."""
 
@@ -144,13 +147,19 @@ class Offering:
             return specs, Choice("free", listed=listed)
         request = request_of(messages)
         prefix = () if listed else specs
+        idle = [spec for spec in specs if spec.name == READ_FILE and _has_its_files(messages, spec)]
+        wanted = [spec for spec in specs if spec not in idle]
         if mend in [spec.name for spec in specs]:
             others = {spec.name: -math.inf for spec in specs if spec.name != mend}
             choice = Choice("call", others)
+        elif not wanted:
+            choice = Choice("text")
         elif not called and messages[-1].type == "human":
-            choice = self._judge(engine, messages, specs, prefix, request)
+            choice = self._judge(engine, messages, wanted, prefix, request)
         else:
-            choice = self._rest(engine, messages, specs, prefix, request, called)
+            choice = self._rest(engine, messages, wanted, prefix, request, called)
+        if choice.mode == "call" and idle:
+            choice = replace(choice, weights={**choice.weights, READ_FILE: -math.inf})
         return specs, replace(choice, listed=listed)
 
     def _judge(
@@ -265,8 +274,21 @@ class Offering:
 def _nearest_fact(messages: Sequence[BaseMessage]) -> float:
     """How near the facts are that were told just before the request; at most so near that a tool
     which is named is nearer."""
-    told = (one.additional_kwargs[NEAR] for one in messages[-2:] if NEAR in one.additional_kwargs)
+    before = told_before(messages)
+    told = (one.additional_kwargs[NEAR] for one in before if NEAR in one.additional_kwargs)
     return min(NAMED, next(told, 0.0))
+
+
+def _has_its_files(messages: Sequence[BaseMessage], reads: ToolSpec) -> bool:
+    """Whether the request names files, and all of them are attached to it, each as a whole."""
+    before = told_before(messages)
+    files = [one.additional_kwargs[ATTACHED] for one in before if ATTACHED in one.additional_kwargs]
+    if not files or not all(file["whole"] for file in files):
+        return False
+    others = request_of(messages)
+    for file in files:
+        others = others.replace(file["file"], " ")
+    return not _names_one(others, reads.subjects)
 
 
 def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:

@@ -38,8 +38,6 @@ class Typed(History):
 
     def load_history_strings(self) -> Iterable[str]:
         """The newest first."""
-        # its rules take a moment to import, and the first Enter should not wait for them
-        threading.Thread(target=_kind_of_secret, args=("",), name="secrets", daemon=True).start()
         found: list[str] = []
         try:
             for entry in _entries(self._file):
@@ -50,6 +48,8 @@ class Typed(History):
             pass
         except OSError as error:
             self._cannot("read", error)
+        # its rules take a moment to import, and the first Enter should not wait for them
+        threading.Thread(target=_kind_of_secret, args=("",), name="secrets", daemon=True).start()
         return found
 
     def store_string(self, string: str) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from agent.attachments import TOOLS
 from agent.references import Reference, begun, written
 from agent.repl import project
 from agent.repl.commands import choices
@@ -68,6 +67,8 @@ class Completions(Completer):
             found = [Choice(name, "documents") for name in names]
             yield from _offered(reference.name, found, "#")
         else:
+            from agent.attachments import TOOLS
+
             yield from _offered(reference.name, [*choices.specialists(*TOOLS)], "$")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shlex
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -163,6 +162,8 @@ def prompt(file: Path) -> Command:
 
 def filled(text: str, arguments: str) -> str:
     """`text` with what was typed behind the name; without a place for it, it comes at the end."""
+    import shlex
+
     try:
         words = shlex.split(arguments)
     except ValueError:  # a quote that is not closed

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.repl.fuzzy import best
-from tools.knowledge.walk import NEVER, ignored, rules_in
 
 if TYPE_CHECKING:
     from tools.knowledge.walk import Rules
@@ -118,6 +117,8 @@ def _sorted(paths: Sequence[str]) -> Names:
 
 def _walk(root: Path) -> Iterator[str]:
     """Folder by folder, the upper ones first."""
+    from tools.knowledge.walk import NEVER, ignored, rules_in
+
     waiting: deque[tuple[str, Rules]] = deque([("", [])])
     while waiting:
         inside, rules = waiting.popleft()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -279,30 +280,43 @@ def test_a_file_is_a_part_of_what_the_user_says_and_cannot_end_it() -> None:
     assert "</tool_call>" not in turns[1]
 
 
-class Alike:
-    """An embedder to which all texts mean the same."""
+class Words:
+    """An embedder to which texts are alike that share words."""
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        return np.ones((len(texts), 1), dtype=np.float32)
+        vectors = np.zeros((len(texts), 2048), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()):
+                vectors[row, zlib.crc32(word.encode()) % 2048] += 1
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(norms, 1))
 
 
 @pytest.mark.parametrize(
-    ("text", "reads"),
-    [("sum up @notes.txt", False), ("compare @notes.txt with other.txt", True), ("hello", True)],
+    ("text", "calls"),
+    [
+        ("summarise the file @notes.txt", ""),
+        ("what does @notes.txt say? is there anything about Berlin in here?", ""),
+        ("change Anna to Maria in @notes.txt", "replace_in_file"),
+        ("summarise the file @notes.txt and save this list as shopping.md", "write_file"),
+        ("summarise the file @notes.txt and other.txt", "read_file"),
+        ("summarise the file other.txt", "read_file"),
+        ("summarise the file @long.txt", "read_file"),
+    ],
 )
-def test_a_file_that_is_attached_whole_is_not_read_again(
-    here: Path, text: str, reads: bool
+def test_a_file_that_is_attached_whole_is_not_read_or_changed_unasked(
+    here: Path, text: str, calls: str
 ) -> None:
     for name in ("notes.txt", "other.txt"):
         (here / name).write_text("Ada")
+    (here / "long.txt").write_text("word " * 5000)
     tools = {one.name: one for one in tools_of(Files(here))}
-    session = Session.create(":memory:")
-    engine = ScriptedEngine(call("list_files", folder="."), say("done"))
-    agent = Agent(engine, tools, session, Offering(Alike(), 20))
-    list(agent.send(text, attach(text).messages))
+    engine = ScriptedEngine(say("done"))
+    agent = Agent(engine, tools, Session.create(":memory:"), Offering(Words(), 20))
+    list(agent.send(text, attach(text, Small()).messages))
     choice = engine.seen[0].choice
-    assert choice.mode == "call"
-    assert (choice.weights["read_file"] > -math.inf) == reads
+    assert choice.mode == ("call" if calls else "text")
+    assert max(choice.weights, key=lambda name: choice.weights[name], default="") == calls
 
 
 def test_ask_attaches_what_its_words_name_and_nothing_that_the_pipe_names(

@@ -168,7 +168,6 @@ def test_the_commands_of_a_folder_are_used_once_it_is_trusted(
     child.expect(r"Use the commands in .*work/.tinsmith/commands \(theirs.md\)\?")
     child.sendline("y")
     child.expect("Ctrl-D leaves")
-    child.expect("> ")
     child.send("/theirs\r")
     child.expect("fine")
     leave(child)

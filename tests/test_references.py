@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.references import Reference, begun, references, written
+from agent.references import MOST, SIGNS, Reference, begun, references, written
 
 PATHS = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters='"`'),
@@ -79,3 +79,9 @@ def test_one_that_is_begun_is_the_end_of_the_text(text: str) -> None:
 )
 def test_what_is_begun(text: str, one: Reference | None) -> None:
     assert begun(text) == one
+
+
+def test_a_large_paste_is_looked_at_as_far_as_it_matters() -> None:
+    assert len(references("".join(f"@a{n}," for n in range(100_000)))) == MOST
+    assert len(references("@a" + "." * 1_000_000)[0].spellings()) == SIGNS + 1
+    assert begun("@" + "x" * 1_000_000) is None

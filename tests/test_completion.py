@@ -43,7 +43,7 @@ def offered(text: str, tab: bool = False, tools: Iterable[str] = ()) -> list[str
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder of this test."""
     folder = tmp_path / "work"
     for path in (

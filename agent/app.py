@@ -255,6 +255,17 @@ def project_tools() -> Path:
     return Path.cwd() / "tools"
 
 
+def project_commands() -> Path:
+    """Those of the working folder, used once they are trusted."""
+    return Path.cwd() / ".tinsmith" / "commands"
+
+
+def own_commands() -> list[Path]:
+    """The folders of the commands that users write themselves."""
+    folder = project_commands()
+    return [home() / "commands", *([folder] if is_trusted(folder) else [])]
+
+
 def is_trusted(folder: Path) -> bool:
     """Whether the user has trusted this folder. Tinsmith's own `tools/` is no such folder."""
     if not folder.is_dir() or ((folder / "loader.py").is_file() and (folder / "base.py").is_file()):
@@ -262,10 +273,11 @@ def is_trusted(folder: Path) -> bool:
     return str(folder) in _trusted()
 
 
-def asks_for_trust(folder: Path) -> bool:
-    """Whether there are tools in `folder` that the user has not trusted yet."""
+def asks_for_trust(folder: Path, *endings: str) -> bool:
+    """Whether there are files in `folder`, of these endings, that the user has not trusted yet."""
     own = (folder / "loader.py").is_file() and (folder / "base.py").is_file()
-    return not own and any(folder.glob("*.py")) and str(folder) not in _trusted()
+    there = any(file.suffix in endings for file in folder.glob("*"))
+    return not own and there and str(folder) not in _trusted()
 
 
 def trust(folder: Path) -> None:

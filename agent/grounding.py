@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from agent.memory.window import ATTACHED
+
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
@@ -25,8 +27,12 @@ NUMBERS = [
 
 
 def spoken(messages: Sequence[BaseMessage]) -> str:
-    """What people, tools and the model said, without our own instructions."""
-    return "\n".join(str(message.text) for message in messages if message.type != "system")
+    """What people, tools, files and the model said, without our own instructions."""
+    return "\n".join(
+        str(message.text)
+        for message in messages
+        if message.type != "system" or ATTACHED in message.additional_kwargs
+    )
 
 
 def request_of(messages: Sequence[BaseMessage]) -> str:

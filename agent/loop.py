@@ -96,8 +96,11 @@ class Agent:
         self._untold: list[str] = []
         """What the user should hear of them."""
 
-    def send(self, text: str) -> Generator[Event, None, None]:
-        """One turn: from the user's words to TurnEnded. An error of the engine is a Notice."""
+    def send(self, text: str, attached: Sequence[BaseMessage] = ()) -> Generator[Event, None, None]:
+        """One turn: from the user's words to TurnEnded. An error of the engine is a Notice.
+
+        `attached`: what is told beforehand of the files that the words name (`agent.attachments`).
+        """
         from langchain_core.messages import HumanMessage
 
         self._stopped.clear()
@@ -109,12 +112,15 @@ class Agent:
             self.session.mend()  # a full disk may have left something open
             known = self.specs()
             prefix = self._offering.stable(known)
-            turn.usage += yield from compaction.make_room(self, prefix, text)
+            words = "\n".join([*(str(one.text) for one in attached), text])
+            turn.usage += yield from compaction.make_room(self, prefix, words)
             sent = window.view(self.session.messages)
-            turn.untrusted = any(map(self._of_strangers, sent))
+            turn.untrusted = any(map(self._is_of_strangers, [*sent, *attached]))
             for message in self._offering.announce(sent, text, known):
                 self.session.append(message)
             yield from self._remind(sent, text)
+            for message in attached:
+                self.session.append(message)
             self.session.append(HumanMessage(text))
             while self._untold:
                 yield Notice(self._untold.pop(0))
@@ -129,11 +135,13 @@ class Agent:
             self._close(turn)
         yield TurnEnded(turn.answer, turn.reason, turn.usage, turn.steps)
 
-    def retry(self, text: str) -> Generator[Event, None, None]:
+    def retry(
+        self, text: str, attached: Sequence[BaseMessage] = ()
+    ) -> Generator[Event, None, None]:
         """`send`, for another answer than the one that `text` was given before."""
         usual, self._sampling = self._sampling, self._sampling.varied()
         try:
-            yield from self.send(text)
+            yield from self.send(text, attached)
         finally:
             self._sampling = usual
 
@@ -173,6 +181,9 @@ class Agent:
             for message in self.session.messages
             for source in citations.sources(self._of_strangers(message))
         ]
+
+    def _is_of_strangers(self, message: BaseMessage) -> bool:
+        return window.ATTACHED in message.additional_kwargs or bool(self._of_strangers(message))
 
     def _of_strangers(self, message: BaseMessage) -> str:
         """The text of a result that strangers wrote; else ""."""

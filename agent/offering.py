@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,7 @@ from agent.engines.template import describe
 from agent.grounding import request_of
 from agent.memory.recall import NEAR
 from agent.memory.results import READ
+from agent.memory.window import ATTACHED, told_before
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from tools.base import ToolSpec
 
+READERS = {"read_file", "search_files", "list_files"}
+"""Tools that are not wanted for files whose text the user has attached."""
 OFFERED = 5
 """Tools described in the conversation when there are too many for the stable prefix."""
 
@@ -144,13 +147,17 @@ class Offering:
             return specs, Choice("free", listed=listed)
         request = request_of(messages)
         prefix = () if listed else specs
+        files = _attached(messages, request, specs)
+        idle = READERS if files else set()
         if mend in [spec.name for spec in specs]:
             others = {spec.name: -math.inf for spec in specs if spec.name != mend}
             choice = Choice("call", others)
         elif not called and messages[-1].type == "human":
-            choice = self._judge(engine, messages, specs, prefix, request)
+            choice = self._judge(engine, messages, specs, prefix, request, files)
         else:
-            choice = self._rest(engine, messages, specs, prefix, request, called)
+            choice = self._rest(engine, messages, specs, prefix, request, called, idle)
+        if choice.mode == "call" and idle and not mend:
+            choice = replace(choice, weights={**choice.weights, **dict.fromkeys(idle, -math.inf)})
         return specs, replace(choice, listed=listed)
 
     def _judge(
@@ -160,9 +167,16 @@ class Offering:
         specs: Sequence[ToolSpec],
         prefix: Sequence[ToolSpec],
         request: str,
+        files: Sequence[str],
     ) -> Choice:
-        """`prefix`: those of `specs` that stand in the stable prefix."""
-        cosines = self._nearness(request, specs)
+        """`prefix`: those of `specs` in the stable prefix. `files`: those that are attached."""
+        idle = READERS if files else set()
+        cosines = self._nearness(_without(request, files), specs)
+        if specs[cosines.index(max(cosines))].name in idle:
+            parts = self._open_parts(specs, request, (), idle)
+            if not parts:  # what they would read is there
+                return Choice("text")
+            cosines = parts[0][1]
         if self._is_talk(request, max(cosines)) or max(cosines) < _nearest_fact(messages):
             return Choice("text")
         odds = engine.fits(messages, prefix)
@@ -170,7 +184,7 @@ class Offering:
         judge = ALONE if odds is None else JOINED if opening else LATER
         if not judge.fits(max(cosines), odds):
             return Choice("text")
-        parts = self._open_parts(specs, request, ())
+        parts = self._open_parts(specs, request, (), idle)
         if len({best for best, _ in parts}) > 1:
             first = parts[0][1]
             if len(first) == 1 or sorted(first)[-1] - sorted(first)[-2] > CLEAR:
@@ -185,9 +199,10 @@ class Offering:
         prefix: Sequence[ToolSpec],
         request: str,
         called: Sequence[str],
+        idle: Collection[str],
     ) -> Choice:
         """After a call: a part of the request that a tool fits and none has served is next."""
-        parts = self._open_parts(specs, request, called)
+        parts = self._open_parts(specs, request, called, idle)
         if not parts:
             wants = engine.wants_call(messages, prefix)
             return Choice("text" if wants is False else "free")
@@ -197,19 +212,26 @@ class Offering:
         return Choice("call", _weights(specs, cosines) | served)
 
     def _open_parts(
-        self, specs: Sequence[ToolSpec], request: str, called: Sequence[str]
+        self,
+        specs: Sequence[ToolSpec],
+        request: str,
+        called: Sequence[str],
+        idle: Collection[str],
     ) -> list[tuple[str, list[float]]]:
         """For each part of `request` that wants a tool and that none of `called` has served: the
         tool that fits it best, and the cosine of each.
 
         A call serves a part that no other tool fits clearly better, else one that no tool fits,
-        else the first that is left.
+        else the first that is left. One for which a tool of `idle` is as good as any is served.
         """
         names = [spec.name for spec in specs]
         wanted = []
         strangers = 0
         for part in _parts(request):
             cosines = self._cosines(part, specs)
+            at_hand = [one for one, name in zip(cosines, names, strict=True) if name in idle]
+            if max(at_hand, default=-1.0) >= max(cosines) - CLEAR:
+                continue
             if max(cosines) > NEXT:
                 wanted.append((names[cosines.index(max(cosines))], cosines))
             else:
@@ -265,8 +287,27 @@ class Offering:
 def _nearest_fact(messages: Sequence[BaseMessage]) -> float:
     """How near the facts are that were told just before the request; at most so near that a tool
     which is named is nearer."""
-    told = (one.additional_kwargs[NEAR] for one in messages[-2:] if NEAR in one.additional_kwargs)
+    before = told_before(messages)
+    told = (one.additional_kwargs[NEAR] for one in before if NEAR in one.additional_kwargs)
     return min(NAMED, next(told, 0.0))
+
+
+def _attached(
+    messages: Sequence[BaseMessage], request: str, specs: Sequence[ToolSpec]
+) -> list[str]:
+    """The files that `request` names, when all of them are attached to it, each as a whole."""
+    before = told_before(messages)
+    marks = [one.additional_kwargs[ATTACHED] for one in before if ATTACHED in one.additional_kwargs]
+    files = [str(mark["file"]) for mark in marks]
+    others = _without(request, files)
+    named = any(_names_one(others, spec.subjects) for spec in specs if spec.name in READERS)
+    return [] if named or not all(mark["whole"] for mark in marks) else files
+
+
+def _without(text: str, names: Sequence[str]) -> str:
+    for name in names:
+        text = text.replace(name, " ")
+    return text
 
 
 def _key(spec: ToolSpec) -> tuple[str, str, tuple[str, ...]]:

@@ -72,6 +72,7 @@ class Settings:
     plain: bool = _setting(
         False, "for a screen reader: plain lines, nothing is drawn twice, no status line"
     )
+    editing_mode: Literal["emacs", "vi"] = _setting("emacs", "the keys of the line that you type")
     offer_all: int = _setting(10, "up to so many tools are all offered; of more, the best")
 
 

@@ -61,6 +61,14 @@ def _fillers(self: Classify) -> Mapping[str, str]:
     return self.known("masked")
 
 
+def _tagger_names(self: Classify) -> Sequence[str]:
+    return list(_taggers(self))
+
+
+def _filler_names(self: Classify) -> Sequence[str]:
+    return list(_fillers(self))
+
+
 def _files(self: Classify) -> Sequence[str]:
     return data_files(self._files.root)
 
@@ -194,6 +202,7 @@ class Classify:
             "mark the entities",
         ],
         choices={"specialist": _taggers},
+        subjects=_tagger_names,
         timeout=600,
     )
     def tag_entities(self, specialist: str, texts: list[str]) -> str:
@@ -219,6 +228,7 @@ class Classify:
     @tool(
         examples=["which word fits: the [MASK] is late again?"],
         choices={"specialist": _fillers},
+        subjects=_filler_names,
         timeout=600,
     )
     def fill_mask(self, specialist: str, text: str) -> str:

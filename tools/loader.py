@@ -6,14 +6,16 @@ fails is reported and never stops the rest; when it is loaded again, its last go
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from langchain_core.tools import BaseTool
 
@@ -109,6 +111,21 @@ class ToolFileError(Exception):
 
 def read(file: Path) -> list[BaseTool]:
     """The tools that a Python file defines. Raises ToolFileError with the line."""
+    with executed(file) as module:
+        tools = _tools_in(list(vars(module).values()))
+        for tool in tools:
+            spec(tool)
+    if not tools:
+        raise ToolFileError(Problem(str(file), "defines no tool; decorate a function with @tool"))
+    return tools
+
+
+@contextlib.contextmanager
+def executed(file: Path) -> Iterator[ModuleType]:
+    """A user's file as a module; what goes wrong while one looks at it is its mistake too.
+
+    Raises ToolFileError with the line. The module of an earlier time then stays.
+    """
     try:
         module_spec = importlib.util.spec_from_file_location(_module_name(file), file)
         if module_spec is None or module_spec.loader is None or not file.is_file():
@@ -118,9 +135,7 @@ def read(file: Path) -> list[BaseTool]:
         sys.modules[module_spec.name] = module  # dataclasses look their module up
         try:
             module_spec.loader.exec_module(module)
-            tools = _tools_in(list(vars(module).values()))
-            for tool in tools:
-                spec(tool)
+            yield module
         except BaseException:
             if before is not None:
                 sys.modules[module_spec.name] = before
@@ -138,9 +153,6 @@ def read(file: Path) -> list[BaseTool]:
             str(error) if isinstance(error, ToolMistake) else f"{type(error).__name__}: {error}"
         )
         raise ToolFileError(Problem(f"{file}:{_line(file, error)}", message)) from error
-    if not tools:
-        raise ToolFileError(Problem(str(file), "defines no tool; decorate a function with @tool"))
-    return tools
 
 
 def _tools_in(values: Iterable[object]) -> list[BaseTool]:

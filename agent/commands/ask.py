@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
 def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
     from agent import app
     from agent.approval import Approval, allow
+    from agent.attachments import attached
     from agent.memory.sessions import Session
     from agent.settings import home
 
@@ -102,8 +103,13 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
             agent = app.build(settings, session, box, approve, wait.tell)
         at_end.callback(agent.engine.close)
         answer.update(model=agent.engine.name, session=session.id)
+        # what comes through the pipe is data: an @ in it is nobody's wish
+        found = attached(" ".join(args.words), agent.engine)
+        for line in (*found.said, *found.problems):
+            _say(f"tinsmith: {line}")
         # half a character, as of a file's name, is one that no model can read
-        events = agent.send(question.encode("utf-8", "replace").decode())
+        sent = question.encode("utf-8", "replace").decode()
+        events = agent.send(sent, found.messages)
         _draw(events, answer, None if args.json else out)
         for name in refused:
             why = f"{name} was not run, it asks first; allow it with --approve {name}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import EngineError
 from agent.grammar import CallForm
+from agent.memory.window import ATTACHED
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -96,14 +97,18 @@ class ChatTemplate:
 
     def _turns(self, messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
         turns: list[dict[str, str]] = []
+        attached = ""
         for message in messages:
             content = str(message.text)
-            if message.type == "system":
+            is_attached = ATTACHED in message.additional_kwargs
+            if message.type == "system" and not is_attached:
                 # it may describe tools, and says then in which tags a call is written
                 turns.append({"role": "system", "content": _broken(self._controls, content)})
                 continue
             content = _broken(self._marks, content)
-            if message.type == "ai":
+            if is_attached:  # a part of what the user says next: many templates refuse two turns
+                attached += content + "\n\n"
+            elif message.type == "ai":
                 calls = [
                     _broken_call(self._marks, self._form, call["name"], call["args"])
                     for call in getattr(message, "tool_calls", [])
@@ -119,7 +124,8 @@ class ChatTemplate:
                 else:
                     turns.append({"role": "user", "content": content, "results": "yes"})
             else:
-                turns.append({"role": "user", "content": content})
+                turns.append({"role": "user", "content": attached + content})
+                attached = ""
         return turns
 
 

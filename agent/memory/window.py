@@ -26,14 +26,19 @@ MARK = "compacted"
 PIN = "pinned"
 MARKS = {MARK, PIN}
 """Of messages that the model never sees."""
-BEFORE = {"offer", "facts"}
+ATTACHED = "attached"
+"""Marks, with {"file": its name, "whole": whether all of it is there}, the text of a file that the
+user named. It is the words of strangers, and reaches the model in the user's turn."""
+MEANT = "meant"
+"""Marks what is said of the collections and specialists that the user named."""
+BEFORE = {"offer", "facts", MEANT, ATTACHED}
 """Marks of what is told to the model just before the user speaks."""
 
 
 @dataclass(frozen=True)
 class Cut:
     shortened: int = 0
-    """Results before this message are shortened."""
+    """Results and files before this message are shortened."""
     summarised: int = 0
     """Messages before this one are not sent; a summary is."""
     summary: str = ""
@@ -113,6 +118,16 @@ def turns(messages: Sequence[BaseMessage]) -> list[int]:
     return found
 
 
+def told_before(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """What the model is told just before the user's last words."""
+    found: list[BaseMessage] = []
+    at = max((at for at, one in enumerate(messages) if one.type == "human"), default=0)
+    while at and BEFORE & messages[at - 1].additional_kwargs.keys():
+        at -= 1
+        found.append(messages[at])
+    return found
+
+
 def latest_results(messages: Sequence[BaseMessage]) -> int:
     """Where the results that the model has not read yet begin."""
     at = len(messages)
@@ -152,7 +167,8 @@ def said(messages: Sequence[BaseMessage], room: int) -> tuple[str, ...]:
 
 
 def _is_long(message: BaseMessage) -> bool:
-    return message.type == "tool" and len(str(message.text)) > SHORT
+    given = message.type == "tool" or ATTACHED in message.additional_kwargs
+    return given and len(str(message.text)) > SHORT
 
 
 def _shortened(message: BaseMessage) -> BaseMessage:

@@ -48,17 +48,21 @@ def have_model(settings: Settings, terminal: bool) -> None:
             )
 
 
-def offer_trust(folder: Path) -> None:
-    """Ask whether the tools in `folder` are to be used, where there are some."""
-    if app.asks_for_trust(folder):
-        question = f"Use the tools in {folder} ({_listed(folder)})? They run as you. [y/N] "
-        if _answer(question) in ("y", "yes"):
+def offer_trust(folder: Path, what: str = "tools", endings: tuple[str, ...] = (".py",)) -> None:
+    """Ask whether the tools (or `what` it is) in `folder` are to be used, where there are some."""
+    if app.asks_for_trust(folder, *endings):
+        question = f"Use the {what} in {folder} ({_listed(folder, endings)})? They run as you. "
+        if _answer(f"{question}[y/N] ") in ("y", "yes"):
             app.trust(folder)
 
 
-def _listed(folder: Path) -> str:
+def _listed(folder: Path, endings: tuple[str, ...]) -> str:
     """The files of `folder` that would be read, the first of them by name."""
-    names = sorted(file.name for file in folder.glob("*.py") if file.name[0] not in "_.")
+    names = sorted(
+        file.name
+        for file in folder.iterdir()
+        if file.suffix in endings and file.name[0] not in "_."
+    )
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return one_line(", ".join(names[:MOST_LISTED]) + more)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import app, catalog
+from agent import app
 from agent.approval import Answer, Remembered, pattern
 from agent.errors import TinsmithError, UsageError
 from agent.memory.sessions import Session
@@ -22,6 +22,7 @@ from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
 from agent.repl.interrupts import interrupts
 from agent.repl.loading import Loading, Say
+from agent.repl.own import Own
 from agent.repl.plain import Plain
 from agent.repl.screen import Screen
 from agent.repl.status import Status
@@ -53,6 +54,7 @@ def chat(args: argparse.Namespace) -> int:
         session = Session.open(path, args.resume or None)
     if with_terminal:
         offer_trust(app.project_tools())
+        offer_trust(app.project_commands(), "commands", (".md", ".py"))
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:
@@ -85,6 +87,7 @@ class Repl:
         self._loading = self._load(settings)
         self._aside = ""
         """The job for which the model was set aside."""
+        self.own = Own(app.own_commands(), self.screen.notice)
         self._trainings = Trainings(home(), self.screen.notice, self._ended) if typed else None
         self._prompt: Terminal | Plain = self._terminal() if self.screen.draws else Plain(typed)
 
@@ -94,6 +97,7 @@ class Repl:
             self.screen.plain("Tinsmith. /help lists the commands; Ctrl-D leaves.")
             self.screen.recall(self._session.messages)
         self._loading.start()
+        self.own.start()
         while True:
             try:
                 line = self._prompt.next_line().strip()
@@ -129,21 +133,20 @@ class Repl:
 
     def _terminal(self) -> Terminal:
         from prompt_toolkit.enums import EditingMode
-        from prompt_toolkit.history import FileHistory
 
         from agent.repl import prompt
+        from agent.repl.completion import Completions
+        from agent.repl.history import Typed
         from agent.repl.terminal import Terminal
 
-        whats = {name: command.__doc__ or "" for name, command in COMMANDS.items()}
-        home().mkdir(parents=True, exist_ok=True)
         self.screen.terminal = Terminal(
-            prompt.Words(whats, self._arguments, self._tool_names),
-            FileHistory(str(home() / "history")),
+            Completions(self, self._tool_names),
+            Typed(home() / "history", self.screen.notice),
             prompt.style,
             self.screen.live,
             self._status,
             self.screen.ansi,
-            EditingMode.EMACS,
+            EditingMode(self.settings.editing_mode.upper()),
         )
         return self.screen.terminal
 
@@ -218,15 +221,22 @@ class Repl:
 
     def send(self, text: str, again: bool = False) -> None:
         """`again`: for another answer than before."""
+        from agent.attachments import attached
+
+        sent = text.encode("utf-8", "replace").decode()
         try:
             agent = self.agent()
+            found = attached(sent, agent.engine)
         except KeyboardInterrupt:
             with contextlib.suppress(UsageError):  # where no line can be begun
                 self._prompt.begin(text)
             raise
+        for line in found.said:
+            self.screen.dim(line)
+        for line in found.problems:
+            self.screen.notice(line)
         before = self._jobs()
-        sent = text.encode("utf-8", "replace").decode()
-        events = agent.retry(sent) if again else agent.send(sent)
+        events = (agent.retry if again else agent.send)(sent, found.messages)
         with interrupts(agent.stop), self.screen.turn():
             try:
                 for event in events:
@@ -318,16 +328,13 @@ class Repl:
                 problem = str(error)
             self.screen.notice(f"no JSON object: {problem}")
 
-    def _arguments(self, command: str) -> Iterable[str]:
-        if command == "model":
-            return catalog.talking()
-        return ("reload",) if command == "tools" else ()
-
     def _tool_names(self) -> Iterable[str]:
         return self._box.tools if self._box else ()
 
     def _command(self, line: str) -> None:
         name, _, rest = line[1:].partition(" ")
+        if name not in COMMANDS:
+            self.own.wait()
         command = COMMANDS.get(name)
         if command is None:
             near = difflib.get_close_matches(name, COMMANDS, n=1)

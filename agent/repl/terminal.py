@@ -28,6 +28,7 @@ from prompt_toolkit.output import Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
+from agent.references import begun
 from agent.repl.above import Growing, Prompt
 from agent.repl.keys import bindings
 
@@ -333,8 +334,7 @@ class Terminal:
     def _names(self) -> bool:
         """Whether what is being typed is the name of something, which is completed as one types."""
         before = self.buffer.document.text_before_cursor
-        word = before.rsplit(maxsplit=1)[-1] if before[-1:].strip() else ""
-        return before.startswith("/") or word.startswith(("@", "#", "$"))
+        return before.startswith("/") or begun(before) is not None
 
     def _around(self) -> list[str]:
         """The lines above the one that is typed."""

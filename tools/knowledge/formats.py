@@ -61,9 +61,13 @@ def blocks(path: Path) -> list[Block]:
 
 def text_of(path: Path) -> str:
     """Raises DocumentError for a binary file."""
-    raw = path.read_bytes()
+    return text_in(path.read_bytes(), path.name)
+
+
+def text_in(raw: bytes, name: str) -> str:
+    """What the bytes of the file `name` say. Raises DocumentError for a binary file."""
     if b"\0" in raw[:8192] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DocumentError(f"{path.name} is a binary file")
+        raise DocumentError(f"{name} is a binary file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -93,6 +93,17 @@ def _mending(method: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
+def known(home: Path, url: str) -> list[str]:
+    """Names of the collections that were used on this machine, without opening the store."""
+    return sorted(file.stem for file in _words(home, url).glob("*.db"))
+
+
+def _words(home: Path, url: str) -> Path:
+    """The folder of the mirrors."""
+    of_server = f"-{hashlib.sha256(url.encode()).hexdigest()[:16]}" if url else ""
+    return home / "store" / f"words{of_server}"
+
+
 class Library:
     def __init__(self, home: Path, url: str, embedder: str, reranker: str = "") -> None:
         """`url`: of a Chroma server; `reranker`: a cross-encoder. "": none."""
@@ -296,10 +307,7 @@ class Library:
 
     def _mirror(self, collection: str) -> Mirror:
         if collection not in self._mirrors:
-            folder = "words"
-            if self._url:
-                folder += f"-{hashlib.sha256(self._url.encode()).hexdigest()[:16]}"
-            file = self._home / "store" / folder / f"{collection}.db"
+            file = _words(self._home, self._url) / f"{collection}.db"
             self._mirrors[collection] = Mirror(file)
         return self._mirrors[collection]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections import Counter
 
 FORMATS = (
@@ -24,7 +25,8 @@ def secret_in(text: str) -> str:
     from detect_secrets.core.scan import scan_line
     from detect_secrets.settings import transient_settings
 
-    with transient_settings({"plugins_used": [{"name": name} for name in FORMATS]}):
+    # the settings are those of the process, and the history asks in another thread than a tool
+    with _alone, transient_settings({"plugins_used": [{"name": name} for name in FORMATS]}):
         found = next(
             iter(sorted(one.type for line in text.split("\n") for one in scan_line(line))), ""
         )
@@ -55,4 +57,5 @@ _TOLD = re.compile(
     re.IGNORECASE,
 )
 """A password that is told in words: "the password of the router is hunter2"."""
+_alone = threading.Lock()
 _LONG = re.compile(r"[A-Za-z0-9_+=-]{20,}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.repl.commands.command import COMMANDS, Leave, command
+from agent.repl.commands.command import COMMANDS, OWN, Leave, about, command
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 @command
 def help(repl: Repl, rest: str) -> None:
     """show the commands"""
-    for name, function in COMMANDS.items():
-        repl.screen.plain(f"/{name:9}{function.__doc__}")
+    repl.own.wait()
+    for name in [name for name in COMMANDS if name not in OWN]:
+        repl.screen.plain(f"/{name:9}{about(name)}")
+    if OWN:
+        repl.screen.plain("Your own:")
+        for name in OWN:
+            repl.screen.plain(f"/{name:9}{about(name)}")
     repl.screen.dim(
         "Alt-Enter or a \\ at the end breaks the line. Tab completes names of tools. "
         "Ctrl-C stops an answer, twice leaves."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
-from agent.repl.commands.command import command, whole_number
+from agent.repl.commands.command import Choice, command, whole_number
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
@@ -28,7 +28,7 @@ def sources(repl: Repl, rest: str) -> None:
         repl.screen.plain(str(source))
 
 
-@command
+@command(completes=lambda repl, typed: map(Choice, ("history", "edit", "forget")))
 def memory(repl: Repl, rest: str) -> None:
     """list what is remembered; /memory history, edit N TEXT, forget N"""
     from agent.app import facts

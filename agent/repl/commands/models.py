@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent import catalog
+from agent.repl.commands import choices
 from agent.repl.commands.command import command
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 
-@command
+@command(completes=choices.models)
 def model(repl: Repl, rest: str) -> None:
     """show the model; /model NAME talks with another one, the conversation stays"""
     if not rest:

@@ -8,6 +8,7 @@ from agent import compaction
 from agent.errors import UsageError
 from agent.memory import window
 from agent.memory.sessions import Session
+from agent.repl.commands import choices
 from agent.repl.commands.command import command, whole_number
 from agent.settings import home
 
@@ -34,7 +35,7 @@ def sessions(repl: Repl, rest: str) -> None:
         repl.screen.plain(line_of(one))
 
 
-@command
+@command(completes=choices.sessions)
 def resume(repl: Repl, rest: str) -> None:
     """go on with another conversation: /resume ID, as /sessions lists it"""
     wanted = whole_number("resume", rest)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
-from agent.repl.commands.command import command
+from agent.repl.commands.command import Choice, command
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 
-@command
+@command(completes=lambda repl, typed: [Choice("reload", "read the files again")])
 def tools(repl: Repl, rest: str) -> None:
     """list the tools; /tools reload reads the files again"""
     box = repl.toolbox()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
+from agent.repl.commands import choices
 from agent.repl.commands.command import command
 from agent.settings import home
 
@@ -22,7 +23,7 @@ def jobs(repl: Repl, rest: str) -> None:
         repl.screen.plain(status(job))
 
 
-@command
+@command(completes=choices.versions)
 def promote(repl: Repl, rest: str) -> None:
     """use another version from now on: /promote NAME@VERSION, or NAME for its latest"""
     from tools.specialists.registry import Registry

@@ -38,7 +38,7 @@ def work(tmp_path: Path) -> Path:
 
 def waiting(work: Path, *then: str, columns: int = 80) -> Emulator:
     """A conversation in which a tool runs until `go(work)`."""
-    lines = [CALL, *({"say": text} for text in then)]
+    lines: list[dict[str, object]] = [CALL, *({"say": text} for text in then)]
     options = [*scripted(work.parent, *lines), "--tools", str(work.parent / "wait.py")]
     one = Emulator("chat", *options, cwd=work, columns=columns)
     one.see("Ctrl-D leaves")
@@ -52,7 +52,8 @@ def go(work: Path) -> None:
 
 
 def talk(tmp_path: Path, *answers: str, columns: int = 80, rows: int = 24) -> Emulator:
-    options = scripted(tmp_path, *({"say": text} for text in answers))
+    lines: list[dict[str, object]] = [{"say": text} for text in answers]
+    options = scripted(tmp_path, *lines)
     one = Emulator("chat", *options, cwd=tmp_path, columns=columns, rows=rows)
     one.see("Ctrl-D leaves")
     return one

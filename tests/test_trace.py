@@ -345,10 +345,17 @@ class Tags(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self._open: list[str] = []
         self.feed(text)
+        assert not self._open, f"never closed: {self._open}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        if tag != "meta":
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -510,6 +517,14 @@ def test_a_trace_that_cannot_be_written_ends_no_turn(database: Path) -> None:
     assert [text.partition(":")[0] for text in told] == ["this turn is not traced any further"]
 
 
+@pytest.mark.parametrize("facts", ["{", "{}", '{"upto": "x", "started": 0}'])
+def test_a_damaged_trace_is_said_to_be_damaged(asked: Path, facts: str) -> None:
+    with contextlib.closing(sqlite3.connect(asked)) as file, file:
+        file.execute("UPDATE traces SET facts = ? WHERE kind IN ('begun', 'sent')", (facts,))
+    done = here("trace")
+    assert (done.returncode, "the trace of session 1 is damaged" in done.stderr) == (1, True)
+
+
 def test_the_choice_of_a_reply_that_must_be_words_is_told(database: Path) -> None:
     agent = agent_of(database, call("add", a=1, b=2), say("3"))
     agent._limits = Limits(steps=2)
@@ -527,11 +542,18 @@ def test_the_last_turn_and_those_before_are_shown_in_the_conversation(tmp_path: 
     assert "\x1b" not in done.stdout
 
 
-@pytest.mark.parametrize("typed", ["/trace 3", "/trace 0", "/trace x"])
-def test_a_turn_that_is_not_there_is_an_error(tmp_path: Path, typed: str) -> None:
-    done = tinsmith("chat", *scripted(tmp_path, {"say": "one"}), stdin=f"first\n{typed}\n")
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
-    assert typed in done.stderr
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("first\n/trace 3", "there is no turn 3 in session 1; it has 1 so far"),
+        ("first\n/trace 0", "1 is the last turn"),
+        ("first\n/trace x", "it takes a number"),
+        ("/trace", "nothing was said in this conversation yet"),
+    ],
+)
+def test_a_turn_that_is_not_there_is_an_error(tmp_path: Path, typed: str, says: str) -> None:
+    done = tinsmith("chat", *scripted(tmp_path, {"say": "one"}), stdin=f"{typed}\n")
+    assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
 @pytest.fixture
@@ -579,7 +601,7 @@ def test_a_page_is_written_once_and_never_over_another_file(
     ("words", "says"),
     [
         (("trace", "9"), "no session named '9'"),
-        (("trace", "1", "--turn", "7"), "session 1 has 2 turns; there is no 7"),
+        (("trace", "1", "--turn", "7"), "there is no turn 7 in session 1; it has 2 so far"),
         (("trace", "x"), "no number that is listed"),
         (("trace", "--json", "--html"), "not allowed with"),
     ],

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, session: int, number: int | None = None) -> list[Turn]:
-    """The turns of a session that were traced, or only that one. Also while another program has it.
+    """The turns of a session that were traced, or only that one; -1 is the last, -2 the one before.
 
-    Raises UnknownName, UsageError, SessionError.
+    Also while another program has the session open. Raises UnknownName, UsageError, SessionError.
     """
     messages = sessions.read(path, session)
     database = connect(path)
@@ -46,20 +46,25 @@ def read(path: Path, session: int, number: int | None = None) -> list[Turn]:
                 traced.pop(turn, None)
             traced.setdefault(turn, []).append(Fact(at, kind, json.loads(facts)))
         told = _systems(traced)
-        turns = {
-            turn: turn_of(session, turn, facts, messages, told[turn])
-            for turn, facts in traced.items()
-        }
-    if number is None:
-        return [turns[turn] for turn in sorted(turns)]
-    if number not in turns:
-        count = max([*turns, sum(message.type == "human" for message in messages)])
-        raise UsageError(
-            f"session {session} has {count} turns; there is no {number}"
-            if not 0 < number <= count
-            else f"nothing was written down of turn {number} of session {session}"
-        )
-    return [turns[number]]
+        wanted = sorted(traced)
+        if number is not None:
+            said = sum(message.type == "human" for message in messages)
+            wanted = [_wanted(session, number, wanted, said)]
+        return [turn_of(session, one, traced[one], messages, told[one]) for one in wanted]
+
+
+def _wanted(session: int, number: int, traced: Sequence[int], said: int) -> int:
+    """`said`: how many messages of the user's there are."""
+    if number in traced:
+        return number
+    if -len(traced) <= number < 0:
+        return traced[number]
+    count = max([said, *traced])
+    raise UsageError(
+        f"nothing was written down of turn {number} of session {session}"
+        if 0 < number <= count
+        else f"there is no turn {abs(number)} in session {session}; it has {count} so far"
+    )
 
 
 def _systems(traced: Mapping[int, Sequence[Fact]]) -> dict[int, str]:
@@ -114,7 +119,6 @@ class _Begun:
     began: float
     sent_at: float
     facts: Mapping[str, Any]
-    first_word: float | None = None
     replied_at: float | None = None
     replied: Mapping[str, Any] = field(default_factory=dict)
     called: dict[str, Fact] = field(default_factory=dict)
@@ -140,8 +144,6 @@ class _Reading:
         step = self._begun[-1] if self._begun else None
         if fact.kind == "sent":
             self._begun.append(_Begun(self._last, fact.at, facts))
-        elif fact.kind == "first word" and step:
-            step.first_word = fact.at
         elif fact.kind == "replied" and step:
             step.replied_at, step.replied = fact.at, facts
         elif fact.kind == "approval" and step:
@@ -198,7 +200,7 @@ class _Reading:
         return Step(
             began=begun.began,
             sent_at=begun.sent_at,
-            first_word=begun.first_word,
+            first_word=begun.replied.get("first_word"),
             replied_at=begun.replied_at,
             mode=begun.facts["mode"],
             offer=_offer(offer, reply) if offer else None,

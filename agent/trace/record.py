@@ -51,8 +51,8 @@ class Trace:
         """The session that was last told the words of the system, and the words."""
         self._offer: dict[str, Any] = {}
         self._calling = ""
-        self._waits = False
-        """For the first word of a reply."""
+        self._first_word: float | None = None
+        """Of the reply that is being written; when it came."""
         self._broken = False
         """Whether a fact of this turn could not be written."""
 
@@ -65,8 +65,6 @@ class Trace:
             for event in events:
                 self._hear(event)
                 yield event
-        if self.export is not None:
-            self.export(agent.session, self._turn, self._facts, str(agent.system.text))
 
     def offered(self, tools: Sequence[ToolSpec], choice: Choice, verdict: Verdict) -> None:
         """Which of the `tools` may be called next, and why. Told with the next `sent`."""
@@ -74,7 +72,6 @@ class Trace:
         weights = {name: round(one, 2) for name, one in choice.weights.items() if one > -math.inf}
         self._offer = {
             "tools": [spec.name for spec in tools],
-            "mode": choice.mode,
             "why": verdict.why,
             "nearness": nearness,
             "weights": weights,
@@ -87,12 +84,14 @@ class Trace:
         """The model is asked for a reply to the first `upto` messages."""
         self._note("sent", upto=upto, mode=choice.mode, offer=self._offer)
         self._offer = {}
-        self._waits = True
+        self._first_word = None
 
     def replied(self, message: AIMessage, usage: Usage) -> None:
         finish = message.response_metadata.get("finish")
         cut = bool(message.response_metadata.get("cut_call"))
-        self._note("replied", usage=asdict(usage), finish=finish, cut=cut)
+        self._note(
+            "replied", usage=asdict(usage), finish=finish, cut=cut, first_word=self._first_word
+        )
 
     def compacted(self, what: str, before: int, after: int, usage: Usage = Usage()) -> None:  # noqa: B008
         """`what`: "shortened", "summarised" or "stopped"; `before` and `after` in tokens."""
@@ -126,7 +125,7 @@ class Trace:
         self._began = time.perf_counter()
         self._facts = []
         self._offer = {}
-        self._broken = self._waits = False
+        self._broken = False
         system = session.id, str(agent.system.text)
         self._note(
             "begun",
@@ -140,9 +139,8 @@ class Trace:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, TextDelta):
-            if self._waits:
-                self._waits = False
-                self._note("first word")
+            if self._first_word is None:
+                self._first_word = self._now()
         elif isinstance(event, ToolStarted):
             self._calling = event.id
         elif isinstance(event, ToolFinished):
@@ -151,9 +149,14 @@ class Trace:
             self._note("notice", text=event.text)
         elif isinstance(event, TurnEnded):
             self._note("ended", reason=event.reason)
+            if self.export and self._session and self._system:
+                self.export(self._session, self._turn, self._facts, self._system[1])
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._began
 
     def _note(self, kind: str, **facts: Any) -> None:
-        fact = Fact(time.perf_counter() - self._began, kind, facts)
+        fact = Fact(self._now(), kind, facts)
         self._facts.append(fact)
         if self._session is None or self._broken:
             return

@@ -86,6 +86,7 @@ class Step:
     """When it was looked for a tool that fits."""
     sent_at: float
     first_word: float | None
+    """None: a call, or a reply that did not end."""
     replied_at: float | None
     """None: the reply failed, or was broken off."""
     mode: str
@@ -115,7 +116,7 @@ class Step:
     def ended(self) -> float:
         """When its calls were done too."""
         calls = [(call.began or 0) + call.seconds for call in self.calls]
-        return max([self.replied_at or self.first_word or self.sent_at, *calls])
+        return max([self.replied_at or self.sent_at, *calls])
 
 
 @dataclass(frozen=True)

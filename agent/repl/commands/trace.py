@@ -19,7 +19,9 @@ def trace(repl: Repl, rest: str) -> None:
     from agent.trace.tree import tree
 
     wanted = whole_number("trace", rest or "1")
-    turns = read(home() / "sessions.db", repl.session.id) if repl.session.messages else []
-    if not 0 < wanted <= len(turns):
-        raise UsageError(f"/trace {rest}: {len(turns)} turns of this conversation are written down")
-    repl.screen.show(tree(turns[-wanted]))
+    if not repl.session.messages:
+        raise UsageError("/trace: nothing was said in this conversation yet")
+    if not wanted:
+        raise UsageError(f"/trace {rest}: 1 is the last turn, 2 the one before")
+    [turn] = read(home() / "sessions.db", repl.session.id, -wanted)
+    repl.screen.show(tree(turn))

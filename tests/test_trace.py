@@ -239,7 +239,11 @@ def test_the_share_of_each_name_is_the_models(database: Path) -> None:
 
 
 def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
-    answers = iter([Approval(True, answer="once"), Approval(False, "keep it", "no")])
+    answers = iter([
+        Approval(False, instead={"name": "c"}, answer="edit"),
+        Approval(True, answer="once"),
+        Approval(False, "keep it", answer="no"),
+    ])  # fmt: skip
 
     def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
         return next(answers)
@@ -248,11 +252,16 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
     agent = agent_of(database, both, say("done"), approve=approve)
     turn(agent)
     first, second, third = traced(agent, database)[0].steps[0].calls
-    assert first.asked is not None
-    assert (first.asked.answer, first.asked.allowed, first.ok) == ("once", True, True)
-    assert second.asked is not None
-    assert (second.asked.allowed, second.asked.reason, second.ok) == (False, "keep it", False)
-    assert third.asked is None
+    assert [(one.answer, one.allowed) for one in first.asked] == [("edit", False), ("once", True)]
+    assert (first.ok, first.result) == (
+        True,
+        '(the user changed the call to {"name": "c"})\nerased c',
+    )
+    assert [(one.allowed, one.reason) for one in second.asked] == [(False, "keep it")]
+    assert (second.ok, third.asked) == (False, ())
+    written = shown(traced(agent, database))
+    assert "approval: other arguments" in written
+    assert "approval: refused, no (keep it)" in written
 
 
 def test_an_error_and_why_it_ended_are_kept(database: Path) -> None:

@@ -66,7 +66,7 @@ def timeline(turn: Turn) -> list[Bar]:
         for call in step.calls:
             if call.began is None:
                 continue
-            waited = call.asked.seconds if call.asked else 0.0
+            waited = sum(one.seconds for one in call.asked)
             parts = [("waiting", call.began - waited, waited), ("tool", call.began, call.seconds)]
             bars.append(_bar(call.name, parts, whole))
     return bars

@@ -122,7 +122,7 @@ class _Begun:
     replied_at: float | None = None
     replied: Mapping[str, Any] = field(default_factory=dict)
     called: dict[str, Fact] = field(default_factory=dict)
-    asked: dict[str, Asked] = field(default_factory=dict)
+    asked: dict[str, list[Asked]] = field(default_factory=dict)
 
 
 class _Reading:
@@ -147,9 +147,8 @@ class _Reading:
         elif fact.kind == "replied" and step:
             step.replied_at, step.replied = fact.at, facts
         elif fact.kind == "approval" and step:
-            step.asked[facts["call"]] = Asked(
-                facts["answer"], facts["allowed"], facts["reason"], facts["seconds"]
-            )
+            one = Asked(facts["answer"], facts["allowed"], facts["reason"], facts["seconds"])
+            step.asked.setdefault(facts["call"], []).append(one)
         elif fact.kind == "called" and step:
             step.called[facts["id"]] = fact
         elif fact.kind == "compacted":
@@ -235,7 +234,7 @@ class _Reading:
                     ok=result is not None and result.status == "success",
                     began=done.at - seconds if done else None,
                     seconds=seconds,
-                    asked=begun.asked.get(id),
+                    asked=tuple(begun.asked.get(id, ())),
                 )
             )
         return calls

@@ -96,6 +96,8 @@ def sent(step: Step) -> str:
 
 
 def asked(one: Asked) -> str:
+    if one.answer == "edit":
+        return f"approval: other arguments, {seconds(one.seconds)}"
     said = {"before": "allowed before", "nobody": "nobody was asked"}.get(one.answer, one.answer)
     allowed = "allowed" if one.allowed else "refused"
     reason = f" ({_short(one.reason)})" if one.reason else ""
@@ -148,8 +150,8 @@ def _call(branch: Tree, call: Call) -> None:
     text.append(_short(written(call.name, call.arguments)), "default")
     text.append(f" {seconds(call.seconds)}" if call.began is not None else " (not seen to end)")
     leaf = branch.add(text)
-    if call.asked:
-        leaf.add(_text(asked(call.asked)))
+    for one in call.asked:
+        leaf.add(_text(asked(one)))
     result = "no result" if call.result is None else _short(call.result)
     leaf.add(_text(f"→ {result}", "" if call.ok else "red"))
 

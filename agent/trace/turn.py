@@ -58,7 +58,8 @@ class Asked:
     """Whether a call was allowed."""
 
     answer: str
-    """once, session, always, no, before (allowed before), nobody (there was nobody to ask)."""
+    """once, session, always, no, edit (other arguments), before (it was allowed before), nobody
+    (there was nobody to ask)."""
     allowed: bool
     reason: str
     seconds: float
@@ -75,7 +76,8 @@ class Call:
     began: float | None
     """None: it was not run, or this program ended before it had."""
     seconds: float
-    asked: Asked | None
+    asked: tuple[Asked, ...]
+    """More than one where the user changed the arguments and was asked about those."""
 
 
 @dataclass(frozen=True)

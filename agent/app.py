@@ -16,6 +16,7 @@ from agent.errors import UsageError
 from agent.loop import Agent, Limits
 from agent.offering import Embedder, Offering
 from agent.settings import Settings, home
+from agent.trace import otel
 from tools.errors import FactError
 from tools.quiet import quiet
 
@@ -57,7 +58,7 @@ def build(
         except BaseException:
             engine.close()
             raise
-    return Agent(
+    agent = Agent(
         engine,
         toolbox.tools,
         session,
@@ -75,6 +76,8 @@ def build(
         Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
         facts() if embedder.result() else None,
     )
+    agent.trace.export = otel.exporter(tell, agent.warn)
+    return agent
 
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:

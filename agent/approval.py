@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from tools.storage import locked, write_atomically
 
+Answer = Literal["once", "session", "always", "no", "edit"]
+
 
 @dataclass(frozen=True)
 class Approval:
@@ -20,13 +22,13 @@ class Approval:
     """Why not, for the model."""
     instead: Mapping[str, Any] | None = None
     """Arguments that the user wants in the place of the model's; they are to be asked about."""
+    answer: Answer | Literal["before", "nobody"] = "nobody"
+    """What the user said; allowed before, or nobody was asked."""
 
 
 Approver = Callable[[str, Mapping[str, Any], str, bool], Approval]
 """Given a tool's name, the arguments, a preview, and whether the turn has read what strangers
 wrote: what was allowed before is then asked again."""
-
-Answer = Literal["once", "session", "always", "no", "edit"]
 
 
 def deny(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
@@ -38,7 +40,9 @@ def allow(names: Sequence[str]) -> Approver:
     """Allow the tools named beforehand, deny the rest."""
 
     def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        return Approval(True) if name in names else deny(name, arguments, preview, untrusted)
+        if name in names:
+            return Approval(True, answer="before")
+        return deny(name, arguments, preview, untrusted)
 
     return approve
 
@@ -68,17 +72,17 @@ class Remembered:
     ) -> Approval:
         wanted = pattern(name, arguments)
         if not untrusted and (name in self._session or wanted in self.always()):
-            return Approval(True)
+            return Approval(True, answer="before")
         answer, reason = self._ask(name, arguments, preview)
         if answer == "no":
-            return Approval(False, reason)
+            return Approval(False, reason, answer=answer)
         if answer == "edit":
-            return Approval(False, instead=json.loads(reason))
+            return Approval(False, instead=json.loads(reason), answer=answer)
         if answer == "session":
             self._session.add(name)
         elif answer == "always" and wanted:
             self._keep(wanted)
-        return Approval(True)
+        return Approval(True, reason, answer=answer)
 
     def forget_session(self) -> None:
         """A new session begins."""

@@ -23,6 +23,7 @@ from agent.commands import (
     models,
     sessions,
     specialists,
+    trace,
     train,
 )
 from agent.commands import tools as tools_command
@@ -31,7 +32,7 @@ from tools.errors import ToolError
 
 COMMANDS = (
     *(chat, ask, docs, train, jobs, specialists),
-    *(models, tools_command, sessions, memory, approvals, config, doctor),
+    *(models, tools_command, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130
 

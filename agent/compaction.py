@@ -45,12 +45,15 @@ def make_room(agent: Agent, tools: Sequence[ToolSpec], text: str) -> Generator[N
     end = window.to_summarise(messages, size.beside_prefix, int(ROOMY * size.room))
     summary, spent = _summary(agent, size, end)
     if summary is None:
+        agent.trace.compacted("stopped", before, before, spent)
         return spent
     words = window.said(messages[:end], int(SUMMARY * size.room * CHARACTERS))
     agent.session.append(window.mark(window.Cut(len(messages), end, summary, words)))
+    now = size.tokens()
+    agent.trace.compacted("summarised", before, now, spent)
     yield Notice(
         "the window was full: all but the last messages were summarised "
-        f"({before:,} tokens, now {size.tokens():,})"
+        f"({before:,} tokens, now {now:,})"
     )
     return spent
 
@@ -126,7 +129,9 @@ def _shorten(agent: Agent, size: _Size, end: int) -> Generator[Notice, None, Non
         return
     before = size.tokens()
     agent.session.append(window.mark(replace(cut, shortened=end)))
-    yield Notice(f"old results of tools were shortened ({before:,} tokens, now {size.tokens():,})")
+    now = size.tokens()
+    agent.trace.compacted("shortened", before, now)
+    yield Notice(f"old results of tools were shortened ({before:,} tokens, now {now:,})")
 
 
 def _summary(agent: Agent, size: _Size, end: int) -> tuple[str | None, Usage]:

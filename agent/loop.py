@@ -31,6 +31,7 @@ from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering
 from agent.prompts import render
+from agent.trace.record import Trace
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -94,13 +95,17 @@ class Agent:
         self._faulty: dict[str, str] = {}
         """Tools that cannot be offered, and why."""
         self._untold: list[str] = []
-        """What the user should hear of them."""
+        """What the user should hear of them, and of the trace."""
+        self.trace = Trace(self.warn)
 
     def send(self, text: str, attached: Sequence[BaseMessage] = ()) -> Generator[Event, None, None]:
         """One turn: from the user's words to TurnEnded. An error of the engine is a Notice.
 
         `attached`: what is told beforehand of the files that the words name (`agent.attachments`).
         """
+        yield from self.trace.watch(self, self._turn(text, attached))
+
+    def _turn(self, text: str, attached: Sequence[BaseMessage]) -> Generator[Event, None, None]:
         from langchain_core.messages import HumanMessage
 
         self._stopped.clear()
@@ -149,6 +154,10 @@ class Agent:
         """From any thread: end the turn. A tool that is running is no longer waited for."""
         self._stopped.set()
         self.engine.stop()
+
+    def warn(self, text: str) -> None:
+        """From any thread: tell the user, in this turn or the next."""
+        self._untold.append(text)
 
     def warm(self) -> None:
         """Process what every turn begins with, so that the first answer costs only the question."""
@@ -226,7 +235,7 @@ class Agent:
     def _leave_out(self, name: str, why: str) -> None:
         if self._faulty.get(name) != why:
             self._faulty[name] = why
-            self._untold.append(f"tool {name!r} is left out: {why}")
+            self.warn(f"tool {name!r} is left out: {why}")
 
     def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
         while True:
@@ -238,6 +247,7 @@ class Agent:
                 self.engine, self._prompt(), known, turn.called, turn.mend
             )
             turn.mend = ""
+            self.trace.offered(specs, choice, self._offering.verdict)
             if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
                 turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
                 return
@@ -276,6 +286,7 @@ class Agent:
             if turn.partial:  # of a reply that is asked for again
                 self.session.note("")
             turn.partial = ""
+            self.trace.sent(len(self.session.messages), choice)
             reply = self.engine.reply(self._prompt(), specs, sampling, choice)
             message: AIMessage
             while True:
@@ -290,6 +301,7 @@ class Agent:
                 yield delta
             turn.usage += self.engine.usage
             self.usage += self.engine.usage
+            self.trace.replied(message, self.engine.usage)
             limit = sampling.max_tokens
             if message.tool_calls:
                 message = without_invented_options(message, self.session.messages, specs)
@@ -352,7 +364,7 @@ class Agent:
             tool_calls,
             tools,
             self.session,
-            self._approve,
+            self.trace.asking(self._approve),
             self._limits.tool_seconds,
             self._stopped,
             turn.untrusted,

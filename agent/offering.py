@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,9 +53,10 @@ class Judge:
     """Log-odds below this count as this; those above 0 as 0, since the eagerness of a small model
     to call says nothing."""
 
-    def fits(self, cosine: float, odds: float | None) -> bool:
+    def score(self, cosine: float, odds: float | None) -> float:
+        """Log-odds; above 0 a tool fits."""
         opinion = max(self.least, min(0.0, odds or 0.0))
-        return self.cosine * cosine + self.odds * opinion + self.bias > 0
+        return self.cosine * cosine + self.odds * opinion + self.bias
 
 
 ALONE = Judge(cosine=1.0, odds=0.0, bias=-0.25, least=0.0)
@@ -88,6 +89,20 @@ CLEAR = 0.1
 Between near twins it prefers neither."""
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """How an offer came about, for whoever looks at the turn afterwards (`agent/trace`)."""
+
+    why: str
+    nearness: Mapping[str, float] = field(default_factory=dict)
+    """Of the tools that were compared, also those that are not offered: the cosine of each to the
+    request or to the part of it that is left, and `NAMED` more for one that it names."""
+    odds: float | None = None
+    """The model's own log-odds that a tool fits, in nats."""
+    score: float | None = None
+    """The judge's; above 0 a call is made."""
+
+
 class Offering:
     """Ranks tools by what is asked. Keeps the vectors of the tools it has seen."""
 
@@ -96,6 +111,10 @@ class Offering:
         are described in the conversation, behind it. Without an embedder all are, always."""
         self._embedder = embedder
         self._offer_all = offer_all
+        self.verdict = Verdict("")
+        """On the last offer."""
+        self._ranked: dict[str, float] = {}
+        """Of all tools, where only the likeliest were described."""
         self._vectors: dict[tuple[str, str, tuple[str, ...]], np.ndarray] = {}
         # a request and its parts are compared again at every step of a turn
         self._vector = lru_cache(maxsize=64)(self._embed)
@@ -111,6 +130,7 @@ class Offering:
         """What must be said before `request` so that the tools it may need are known."""
         from langchain_core.messages import SystemMessage
 
+        self._ranked = {}
         if self.stable(specs) or not specs:
             return []
         specs = [spec for spec in specs if spec.name != READ]  # the results that it reads name it
@@ -118,6 +138,7 @@ class Offering:
             zip(self._nearness(request, specs), specs, strict=True), key=lambda pair: -pair[0]
         )
         best = [spec for _, spec in ranked[:OFFERED]]
+        self._ranked = {spec.name: nearness for nearness, spec in ranked[: 2 * OFFERED]}
         if {spec.name for spec in best} <= set(_announced(history)):
             return []
         described = [json.dumps(describe(spec), ensure_ascii=False) for spec in best]
@@ -142,8 +163,10 @@ class Offering:
             names = {READ, *_announced(messages)}
             specs = [spec for spec in specs if spec.name in names]
         if not specs:
+            self.verdict = Verdict("there are no tools")
             return (), Choice("text")
         if self._embedder is None:
+            self.verdict = Verdict("without the embedder nothing judges")
             return specs, Choice("free", listed=listed)
         request = request_of(messages)
         prefix = () if listed else specs
@@ -151,6 +174,7 @@ class Offering:
         idle = READERS if files else set()
         if mend in [spec.name for spec in specs]:
             others = {spec.name: -math.inf for spec in specs if spec.name != mend}
+            self.verdict = Verdict(f"{mend} refused its call and says what was wrong")
             choice = Choice("call", others)
         elif not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, prefix, request, files)
@@ -172,17 +196,26 @@ class Offering:
         """`prefix`: those of `specs` in the stable prefix. `files`: those that are attached."""
         idle = READERS if files else set()
         cosines = self._nearness(_without(request, files), specs)
+        nearness = self._ranked | _by_name(specs, cosines)
         if specs[cosines.index(max(cosines))].name in idle:
             parts = self._open_parts(specs, request, (), idle)
-            if not parts:  # what they would read is there
+            if not parts:
+                self.verdict = Verdict("what it asks about is attached", nearness)
                 return Choice("text")
             cosines = parts[0][1]
-        if self._is_talk(request, max(cosines)) or max(cosines) < _nearest_fact(messages):
+        if self._is_talk(request, max(cosines)):
+            self.verdict = Verdict("it is talk", nearness)
+            return Choice("text")
+        if max(cosines) < _nearest_fact(messages):
+            self.verdict = Verdict("a fact that was told is nearer than any tool", nearness)
             return Choice("text")
         odds = engine.fits(messages, prefix)
         opening = sum(message.type == "human" for message in messages) == 1
         judge = ALONE if odds is None else JOINED if opening else LATER
-        if not judge.fits(max(cosines), odds):
+        score = judge.score(max(cosines), odds)
+        why = "a tool fits" if score > 0 else "no tool fits"
+        self.verdict = Verdict(why, nearness, odds, score)
+        if score <= 0:
             return Choice("text")
         parts = self._open_parts(specs, request, (), idle)
         if len({best for best, _ in parts}) > 1:
@@ -205,8 +238,10 @@ class Offering:
         parts = self._open_parts(specs, request, called, idle)
         if not parts:
             wants = engine.wants_call(messages, prefix)
+            self.verdict = Verdict("nothing of the request is left for a tool")
             return Choice("text" if wants is False else "free")
         best, cosines = parts[0]
+        self.verdict = Verdict("a part of the request is left", _by_name(specs, cosines))
         # small models repeat themselves: what has served is out, unless it is meant again
         served = {name: -math.inf for name in called if name != best}
         return Choice("call", _weights(specs, cosines) | served)
@@ -321,8 +356,12 @@ def _names_one(text: str, subjects: Sequence[str]) -> bool:
     return any(re.search(rf"(?<![\w./-]){re.escape(one)}(?!\w|[-.]\w)", folded) for one in there)
 
 
+def _by_name(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:
+    return {spec.name: cosine for spec, cosine in zip(specs, cosines, strict=True)}
+
+
 def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:
-    return {spec.name: NAME_WEIGHT * cosine for spec, cosine in zip(specs, cosines, strict=True)}
+    return {name: NAME_WEIGHT * cosine for name, cosine in _by_name(specs, cosines).items()}
 
 
 def _announced(messages: Sequence[BaseMessage]) -> list[str]:

@@ -327,7 +327,7 @@ def test_a_threshold_loses_the_share_that_it_names() -> None:
     found = fit_judge.fit([*fitting, *unfit], least=0.0)
     assert 0.8 < found.auc < 1
     for threshold in found.thresholds:
-        lost = sum(not threshold.judge.fits(one.cosine, None) for one in fitting)
+        lost = sum(threshold.judge.score(one.cosine, None) <= 0 for one in fitting)
         assert lost == pytest.approx(threshold.lost * 100, abs=1)
 
 

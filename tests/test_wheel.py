@@ -81,6 +81,17 @@ def test_every_prompt_is_found(installed: Path, empty: Path) -> None:
     assert "You are Tinsmith" in _run([installed / "python", "-c", program], empty)
 
 
+def test_a_trace_becomes_a_page(installed: Path, empty: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.jsonl"
+    script.write_text(SCRIPT)
+    _run(
+        [installed / "tinsmith", "ask", "--engine", "scripted", "--script", script, "37 * 91"],
+        empty,
+    )
+    _run([installed / "tinsmith", "trace", "--html", "page.html"], empty)
+    assert "It is 3363." in (empty / "page.html").read_text("utf-8")
+
+
 def test_the_version_is_that_of_the_wheel(installed: Path, empty: Path) -> None:
     site = next(installed.parent.rglob("tinsmith-*.dist-info"))
     version = Distribution.at(site).version

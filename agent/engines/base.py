@@ -87,6 +87,8 @@ class Engine(Protocol):
         `message.tool_calls` are valid against the schemas of `tools` or absent.
         `message.response_metadata["finish"]` is "stop", "length" or "interrupted"; with "length",
         `response_metadata["cut_call"]` says that it was a call that did not fit.
+        `response_metadata["opinions"]`, of an engine that has some, holds for each call the
+        log-probability of every name that it might have had, in nats, without `choice.weights`.
         `message.additional_kwargs["reasoning"]` holds what stood in <think> tags.
         Raises WindowFull, OutOfMemory, EngineError, GrammarError.
         """

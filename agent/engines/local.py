@@ -92,7 +92,12 @@ class LocalEngine:
             content=content,
             tool_calls=calls,
             additional_kwargs={"reasoning": reasoning} if reasoning else {},
-            response_metadata={"finish": finish, "cut_call": cut, "model_name": self.name},
+            response_metadata={
+                "finish": finish,
+                "cut_call": cut,
+                "model_name": self.name,
+                **({"opinions": draft.opinions} if draft.opinions else {}),
+            },
         )
 
     def warm(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> None:
@@ -285,7 +290,7 @@ class LocalEngine:
         said, request = spoken(messages), request_of(messages)
         calls: list[dict[str, Any]] = []
         while True:
-            tool = self._choose(draft, tools, choice.weights)
+            tool, opinions = self._choose(draft, tools, choice.weights)
             opening = f"{self._form.open}{tool.name}{self._form.middle}"
             draft.add(opening, self._model.encode(opening))
             arguments, finish = self._arguments(draft, tool, sampling)
@@ -298,6 +303,7 @@ class LocalEngine:
             calls.append(
                 {"name": tool.name, "args": arguments, "id": f"call_{secrets.token_hex(6)}"}
             )
+            draft.opinions.append(opinions)
             draft.add(self._form.close, self._model.encode(self._form.close))
             if choice.mode == "call" and not names_more(arguments, request):
                 return calls, "stop"
@@ -309,14 +315,17 @@ class LocalEngine:
 
     def _choose(
         self, draft: Draft, tools: Sequence[ToolSpec], weights: Mapping[str, float]
-    ) -> ToolSpec:
+    ) -> tuple[ToolSpec, dict[str, float]]:
+        """The tool to call, and the log-probability of each without the weights."""
         if len(tools) == 1:
-            return tools[0]
+            return tools[0], {tools[0].name: 0.0}
+        opinions = self._opinions(draft.ids, tools)
         weighted = [
             opinion + weights.get(tool.name, 0.0)
-            for opinion, tool in zip(self._opinions(draft.ids, tools), tools, strict=True)
+            for opinion, tool in zip(opinions, tools, strict=True)
         ]
-        return tools[weighted.index(max(weighted))]
+        named = {tool.name: round(one, 3) for tool, one in zip(tools, opinions, strict=True)}
+        return tools[weighted.index(max(weighted))], named
 
     def _opinions(self, prompt: list[int], tools: Sequence[ToolSpec]) -> list[float]:
         names = [f"{self._form.open}{tool.name}{self._form.middle}" for tool in tools]

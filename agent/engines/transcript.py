@@ -12,6 +12,8 @@ class Draft:
         self.text = text
         self.ids = ids
         self.reasoning = ""
+        self.opinions: list[dict[str, float]] = []
+        """For each call, what else it might have been."""
         self._prompt = len(ids)
 
     @property

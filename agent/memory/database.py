@@ -50,7 +50,18 @@ CREATE TABLE vectors (
     vector BLOB
 );
 """
-STEPS = (FIRST, FORKS_PIECES_VECTORS)
+TRACES = """
+CREATE TABLE traces (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+    turn INTEGER NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE INDEX traces_of ON traces(session, turn, id);
+"""
+STEPS = (FIRST, FORKS_PIECES_VECTORS, TRACES)
 """Each makes the next version of the one before; the first begins with an empty file."""
 VERSION = len(STEPS)
 

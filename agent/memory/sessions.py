@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,6 +159,14 @@ class Session:
                 (answer.tool_call_id, self.id, now, now, result),
             )
 
+    def trace(self, turn: int, at: float, kind: str, facts: Mapping[str, Any]) -> None:
+        """A fact of the user's `turn`, `at` seconds from its begin; `agent/trace` reads it."""
+        with explained("the trace"), self._database as database:
+            database.execute(
+                "INSERT INTO traces (session, turn, at, kind, facts) VALUES (?, ?, ?, ?, ?)",
+                (self.id, turn, at, kind, json.dumps(facts)),
+            )
+
     def mend(self) -> None:
         """So that the talk can go on, whatever broke off: what there is of a reply becomes a
         message, and every call without a result is given one."""
@@ -172,8 +180,8 @@ class Session:
 
     def fork(self, turns: int | None = None) -> Session:
         """Another session that begins with the first `turns` of the user's messages and what came
-        of them; None: with all. What they cost stays counted in this one, which must have no turn
-        under way. Raises UsageError, SessionError.
+        of them, with their traces; None: with all. What they cost stays counted in this one,
+        which must have no turn under way. Raises UsageError, SessionError.
         """
         starts = [*window.turns(self.messages), len(self.messages)]
         if turns is not None and not 0 <= turns < len(starts):
@@ -202,6 +210,12 @@ class Session:
                     "INSERT INTO vectors SELECT ?, vector FROM vectors WHERE message = ?",
                     (copy, id),
                 )
+            database.execute(
+                "INSERT INTO traces (session, turn, at, kind, facts)"
+                " SELECT ?, turn, at, kind, facts FROM traces"
+                " WHERE session = ? AND turn <= ? ORDER BY id",
+                (begun, self.id, sum(message.type == "human" for message in kept)),
+            )
         return Session.open(self._path, begun)
 
     def close(self) -> None:
@@ -222,7 +236,7 @@ class Session:
                 if call["id"] in answered:
                     continue
                 if result := started.get(call["id"]):
-                    with _understood(f"session {self.id}"):
+                    with understood(f"session {self.id}"):
                         self.append(messages_from_dict([json.loads(result)])[0])
                     continue
                 begun = call["id"] in started
@@ -236,7 +250,7 @@ class Session:
             rows = self._database.execute(
                 "SELECT text FROM pieces WHERE session = ? ORDER BY id", (self.id,)
             ).fetchall()
-        with _understood(f"session {self.id}"):
+        with understood(f"session {self.id}"):
             return "".join(json.loads(row[0]) for row in rows)
 
     def _read(self) -> list[BaseMessage]:
@@ -248,7 +262,7 @@ class Session:
             return []  # a new one waits for no import
         from langchain_core.messages import messages_from_dict
 
-        with _understood(f"session {self.id}"):
+        with understood(f"session {self.id}"):
             return messages_from_dict([json.loads(row[0]) for row in rows])
 
 
@@ -265,7 +279,7 @@ def sessions(path: Path, count: int = -1) -> list[About]:
             (count,),
         ).fetchall()
     database.close()
-    with _understood(str(path)):
+    with understood(str(path)):
         return [
             About(
                 id, json.loads(first)["data"]["content"][:60] if first else "", number, updated, of
@@ -311,7 +325,7 @@ def read(path: Path, id: int) -> list[BaseMessage]:
         rows = _rows(database, id)
     from langchain_core.messages import messages_from_dict
 
-    with _understood(f"session {id}"):
+    with understood(f"session {id}"):
         return messages_from_dict([json.loads(row[1]) for row in rows])
 
 
@@ -351,7 +365,7 @@ def texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
     """Of messages, the last column of each row, as they stand in the index of words."""
     from langchain_core.messages import messages_from_dict
 
-    with _understood("a message"):
+    with understood("a message"):
         return [_text(one) for one in messages_from_dict([json.loads(row[-1]) for row in rows])]
 
 
@@ -387,7 +401,7 @@ def _free(lock: FileLock | None) -> None:
 
 
 @contextlib.contextmanager
-def _understood(what: str) -> Iterator[None]:
+def understood(what: str) -> Iterator[None]:
     """Around reading what a row holds."""
     try:
         yield

@@ -1,0 +1,1 @@
+"""What happened in a turn: written down as it happens, read back, shown, exported."""

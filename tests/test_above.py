@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyte
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
@@ -70,6 +70,7 @@ words = st.text("abc 日本é", max_size=6)
 lines = st.lists(st.builds(line, st.tuples(words, st.booleans()), st.tuples(words, st.booleans())))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.lists(lines.map(lambda some: some[:20]), min_size=1, max_size=6))
 def test_whatever_a_block_becomes_is_shown_and_the_prompt_stays(
     above: int, steps: list[list[Line]]

@@ -204,8 +204,10 @@ def begin(repl: Repl) -> None:
     elif fresh:  # 0: a new conversation, in which nothing has been answered yet
         ours = (*before.sessions, 0)
         state = replace(before, step=STEPS[0].name, sessions=ours, before=repl.session.id)
-    else:
+    elif repl.session.id in before.sessions:
         state = before
+    else:
+        state = replace(before, before=repl.session.id)
     if not catalog.is_here(catalog.EMBEDDER):
         repl.screen.notice(
             f"without {catalog.EMBEDDER} half of the tour is left out; it takes 0.1 GB: tinsmith "

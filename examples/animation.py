@@ -50,7 +50,8 @@ def animate(frames: Sequence[Frame], columns: int, hold: float, title: str) -> s
     rows = 1 + max((row for row, _ in seen), default=0)
     numbers: dict[str, int] = {}
     """Of each line that was ever seen."""
-    uses, moves = [], []
+    uses: list[str] = []
+    moves: list[str] = []
     for (row, drawn), shown in seen.items():
         number = numbers.setdefault(drawn, len(numbers))
         use = f'<use href="#l{number}" y="{_short(row * DOWN)}"'

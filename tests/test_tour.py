@@ -290,11 +290,12 @@ def test_all_that_it_made_is_removed(mine: Path) -> None:
     assert talk.tour is not None
     training("done")
     talk.enter("/tour remove")
-    assert f"collection bikeshop, conversation {within}, {home()}/tour" in talk.screen.text
+    gone = f"training bikeshop-1, collection bikeshop, conversation {within}, {home()}/tour"
+    assert gone in talk.screen.text
+    assert (talk.line, Path.cwd()) == ("", mine)
     assert not (home() / "tour").exists()
     assert not Jobs(home()).all()
     assert within not in [one.id for one in sessions(home() / "sessions.db")]
-    assert (Path.cwd(), talk.tour) == (mine, None)
     talk.enter("/tour remove")
     assert "the tour has made nothing" in talk.screen.text
 

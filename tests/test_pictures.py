@@ -7,10 +7,12 @@ import io
 import os
 import re
 import struct
+import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import pexpect
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -20,6 +22,7 @@ from agent.events import ToolFinished
 from agent.repl.pictures import draws_pixels, fit, load, made, show_made, way_of
 from agent.repl.screen import Screen
 
+ROOT = Path(__file__).parent.parent
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
@@ -278,6 +281,30 @@ def test_only_pixels_are_good_enough_for_plots(monkeypatch: pytest.MonkeyPatch) 
     assert not draws_pixels(console)
     monkeypatch.setenv("TERM", "foot")
     assert draws_pixels(console)
+
+
+def test_in_the_conversation_a_picture_is_drawn_in_one_piece_and_the_terminal_not_asked(
+    picture: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "script.jsonl").touch()
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "agent", "chat", "--engine", "scripted", "--script", str(tmp_path / "script.jsonl")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-kitty",
+             "PROMPT_TOOLKIT_NO_CPR": "1"},
+        timeout=60, encoding="utf-8", dimensions=(24, 80), cwd=tmp_path,
+    )  # fmt: skip
+    written = child.logfile_read = io.StringIO()
+    child.expect("> ")
+    child.send("/image none.png\r")
+    child.expect("there is no file none.png")
+    child.send(f"/image {picture.name}\r")
+    child.expect(r"(\r\n){9}\x1b\[9A\x1b7(\x1b_G[^\x1b]*\x1b\\)+\x1b8\x1b\[9B\r\n")
+    child.expect(r"halves.png \(400 × 200\)")
+    child.expect(r"\[\?2004h")  # the prompt is there again
+    child.sendcontrol("d")
+    child.expect(pexpect.EOF)
+    assert not re.search(r"\x1b\[>?c|\x1b\[1[468]t|a=q", written.getvalue())
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -44,7 +44,7 @@ STEPS = (
         "NAME.csv holds messages to a shop, each with its topic. From them a small model learns to "
         "sort new ones. You see the plan and are asked first (o: once). The training then runs in "
         "the background, a minute or two, while the tour goes on.",
-        "learn to sort these by topic: NAME.csv",
+        "learn to sort messages by topic from NAME.csv, and call it NAME",
         "train_specialist",
         needs_embedder=True,
     ),

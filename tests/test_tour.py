@@ -233,7 +233,7 @@ def test_nothing_of_the_users_is_touched(mine: Path) -> None:
 @pytest.mark.usefixtures("embedder")
 def test_a_document_is_added_and_asked(mine: Path) -> None:
     talk = Talk(
-        call("add_documents", path="handbook.md", collection="bikeshop"),
+        call("add_documents", path="handbook", collection="bikeshop"),
         say("It is added."),
         call("search_documents", collection="bikeshop", question="return a tent"),
         say("Within 14 days."),
@@ -241,11 +241,13 @@ def test_a_document_is_added_and_asked(mine: Path) -> None:
     talk.enter("/tour")
     for _ in range(3):
         talk.enter("/tour next")
-    assert talk.line == "add handbook.md to the collection bikeshop"
+    assert talk.line == LINES["document"]
     talk.enter()
     assert talk.line == LINES["read"]
     talk.enter()
-    assert "handbook.md:" in str(talk.session.messages[-1].text)  # what the answer rests on
+    assert "handbook/handbook.md:" in str(
+        talk.session.messages[-1].text
+    )  # what the answer rests on
     assert talk.line == "/tour write"
 
 
@@ -278,7 +280,7 @@ def test_a_training_that_failed_is_not_waited_for() -> None:
 
 @pytest.mark.usefixtures("embedder")
 def test_all_that_it_made_is_removed(mine: Path) -> None:
-    talk = Talk(call("add_documents", path="handbook.md", collection="bikeshop"), say("Added."))
+    talk = Talk(call("add_documents", path="handbook", collection="bikeshop"), say("Added."))
     talk.enter("/tour")
     for _ in range(3):
         talk.enter("/tour next")

@@ -88,7 +88,8 @@ def test_the_tour_finds_its_data(installed: Path, empty: Path, tmp_path: Path) -
     examples = ROOT / "examples"
     assert tool.is_relative_to(installed.parent)
     assert tool.read_bytes() == (examples / "tour" / "gear.py").read_bytes()
-    assert (place / "handbook.md").read_bytes() == (examples / "tour" / "handbook.md").read_bytes()
+    handbook = (place / "handbook" / "handbook.md").read_bytes()
+    assert handbook == (examples / "tour" / "handbook.md").read_bytes()
     rows = (place / "bikeshop.csv").read_text("utf-8").splitlines()
     every = (examples / "data" / "topics.csv").read_text("utf-8").splitlines()
     assert len(rows) == 501

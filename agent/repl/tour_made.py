@@ -86,7 +86,7 @@ def remove(session: int) -> list[str]:
 def lay_out(name: str) -> None:
     """The tour's files, where they are not there yet."""
     (place() / "tools").mkdir(parents=True, exist_ok=True)
-    handbook = place() / "handbook.md"
+    handbook = place() / "handbook" / "handbook.md"
     if not handbook.exists():
         source = shipped("examples") / "tour" / handbook.name
         write_atomically(handbook, source.read_text("utf-8"))

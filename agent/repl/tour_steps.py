@@ -27,7 +27,7 @@ STEPS = (
         "The model is a file on this machine, and so is all that you say to it. The answer comes "
         "word by word; the line below it counts what the model had to read. The first question "
         "costs most: what was read once is kept, and each turn reads only what is new.",
-        "What does the derailleur of a bicycle do? Answer in one sentence.",
+        "Name three parts of a bicycle.",
     ),
     Step(
         "tool",
@@ -44,16 +44,16 @@ STEPS = (
         "NAME.csv holds messages to a shop, each with its topic. From them a small model learns to "
         "sort new ones. You see the plan and are asked first (o: once). The training then runs in "
         "the background, a minute or two, while the tour goes on.",
-        "learn to sort messages by topic from NAME.csv, and call it NAME",
+        "train a classifier on NAME.csv, and call it NAME",
         "train_specialist",
         needs_embedder=True,
     ),
     Step(
         "document",
         "Add a document",
-        "handbook.md is what the shop tells its staff. It is cut into passages that know their "
-        "lines and kept in a store on this machine, to be found by words and by meaning.",
-        "add handbook.md to the collection NAME",
+        "The folder handbook holds what the shop tells its staff. It is cut into passages that "
+        "know their lines and kept in a store on this machine, to be found by words and by meaning.",
+        "add the folder handbook to the collection NAME, so that I can ask about it",
         "add_documents",
         needs_embedder=True,
     ),

@@ -52,7 +52,7 @@ STEPS = (
         "document",
         "Add a document",
         "The folder handbook holds what the shop tells its staff. It is cut into passages that "
-        "know their lines and kept in a store on this machine, to be found by words and by meaning.",
+        "know their lines and kept in a store on this machine, found by words and by meaning.",
         "add the folder handbook to the collection NAME, so that I can ask about it",
         "add_documents",
         needs_embedder=True,

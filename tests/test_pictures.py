@@ -19,7 +19,7 @@ from rich.console import Console
 
 from agent.errors import UsageError
 from agent.events import ToolFinished
-from agent.repl.pictures import draws_pixels, fit, load, made, show_made, way_of
+from agent.repl.pictures import draws_pixels, fit, load, made, show, show_made, way_of
 from agent.repl.screen import Screen
 
 ROOT = Path(__file__).parent.parent
@@ -259,19 +259,26 @@ def test_pictures_that_a_call_has_written_are_found_in_its_result(
 def test_a_picture_that_a_tool_made_is_shown_and_a_damaged_one_told(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    screen = Screen()
+    screen = Screen(draws=False)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no")
     event = ToolFinished("1", "draw", f"wrote {picture} and {bad}", True, 0.1)
     show_made(screen, event)
     assert capsys.readouterr() == ("", "")  # a pipe
-    screen.terminal = True
+    screen = Screen(draws=True)
     show_made(screen, replace(event, ok=False))
     assert capsys.readouterr() == ("", "")
     show_made(screen, event)
-    shown = capsys.readouterr().out.replace("\n", "")
+    shown = re.sub(r"\x1b\[[\d;]*m|\n", "", capsys.readouterr().out)
     assert f"{picture} (400 × 200)" in shown
     assert "bad.png is no picture" in shown
+
+
+def test_without_a_terminal_that_draws_image_says_the_path(
+    picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(Screen(draws=False), picture)
+    assert capsys.readouterr().out == f"{picture} (400 × 200)\n"
 
 
 def test_only_pixels_are_good_enough_for_plots(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,18 +297,16 @@ def test_in_the_conversation_a_picture_is_drawn_in_one_piece_and_the_terminal_no
     child = pexpect.spawn(
         sys.executable,
         ["-m", "agent", "chat", "--engine", "scripted", "--script", str(tmp_path / "script.jsonl")],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-kitty",
-             "PROMPT_TOOLKIT_NO_CPR": "1"},
-        timeout=60, encoding="utf-8", dimensions=(24, 80), cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-kitty"},
+        timeout=30, encoding="utf-8", dimensions=(24, 80), cwd=tmp_path,
     )  # fmt: skip
     written = child.logfile_read = io.StringIO()
-    child.expect("> ")
+    child.expect("Ctrl-D leaves")
     child.send("/image none.png\r")
     child.expect("there is no file none.png")
     child.send(f"/image {picture.name}\r")
-    child.expect(r"(\r\n){9}\x1b\[9A\x1b7(\x1b_G[^\x1b]*\x1b\\)+\x1b8\x1b\[9B\r\n")
+    child.expect(r"(\r+\n){9}\x1b\[9A\x1b7(\x1b_G[^\x1b]*\x1b\\)+\x1b8\x1b\[9B\r+\n")
     child.expect(r"halves.png \(400 × 200\)")
-    child.expect(r"\[\?2004h")  # the prompt is there again
     child.sendcontrol("d")
     child.expect(pexpect.EOF)
     assert not re.search(r"\x1b\[>?c|\x1b\[1[468]t|a=q", written.getvalue())

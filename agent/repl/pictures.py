@@ -65,8 +65,11 @@ class Picture:
 
         if _can_draw(console):
             yield from self._drawn(console, options)
-        about = f"{clean(str(self.file))} ({self.size[0]} × {self.size[1]}{self.note})"
-        yield Text(about, "dim", overflow="fold")  # whole, so that it can be opened
+        yield Text(self.about, "dim", overflow="fold")  # whole, so that it can be opened
+
+    @property
+    def about(self) -> str:
+        return f"{clean(str(self.file))} ({self.size[0]} × {self.size[1]}{self.note})"
 
     def _drawn(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         from rich.segment import ControlType, Segment
@@ -125,13 +128,22 @@ def load(file: Path) -> Picture:
     return Picture(file, image, size, ", animated: its first frame" if animated else "")
 
 
+def show(screen: Screen, file: Path) -> None:
+    """Raises UsageError as `load` does."""
+    picture = load(file)
+    if screen.draws:
+        screen.show(picture)
+    else:
+        screen.plain(picture.about)
+
+
 def show_made(screen: Screen, event: ToolFinished) -> None:
     """The pictures that a tool has just written. A pipe gets the answer alone."""
-    if not (event.ok and screen.terminal):
+    if not (event.ok and screen.draws):
         return
     for file in made(event.result, event.seconds):
         try:
-            screen.show(load(file))
+            show(screen, file)
         except UsageError as error:
             screen.notice(str(error))
 

@@ -27,7 +27,7 @@ STEPS = (
         "The model is a file on this machine, and so is all that you say to it. The answer comes "
         "word by word; the line below it counts what the model had to read. The first question "
         "costs most: what was read once is kept, and each turn reads only what is new.",
-        "Name three parts of a bicycle.",
+        "Which is the highest mountain on Earth?",
     ),
     Step(
         "tool",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @command
 def image(repl: Repl, rest: str) -> None:
     """show a picture: /image FILE"""
-    from agent.repl.pictures import load
+    from agent.repl.pictures import show
 
     if not rest:
         raise UsageError("/image FILE: it takes the name of a picture")
-    repl.screen.show(load(Path(rest.strip("\"'")).expanduser()))
+    show(repl.screen, Path(rest.strip("\"'")).expanduser())

@@ -77,7 +77,7 @@ STEPS = (
         "call",
         "Call it",
         "It is there, without a restart. The model has never seen it before.",
-        "How far do I go in one turn of the pedals with 50 teeth in front and 17 at the back?",
+        "How far do I get in one turn of the pedals, with 50 teeth in front and 17 at the back?",
         "distance_per_turn",
     ),
     Step(

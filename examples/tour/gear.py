@@ -9,4 +9,5 @@ def distance_per_turn(front_teeth: int, back_teeth: int) -> str:
         front_teeth: teeth of the chainring in front
         back_teeth: teeth of the sprocket at the back
     """
-    return f"{2.1 * front_teeth / back_teeth:.2f} metres, on a road wheel"
+    metres = 2.1 * front_teeth / back_teeth  # of a road wheel, which is 2.1 metres round
+    return f"One turn of the pedals takes you {metres:.2f} metres far."

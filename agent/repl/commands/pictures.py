@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
+from agent.repl.commands import choices
 from agent.repl.commands.command import command
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 
-@command
+@command(completes=choices.files)
 def image(repl: Repl, rest: str) -> None:
     """show a picture: /image FILE"""
     from agent.repl.pictures import show

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
-from agent.repl.commands.command import command
+from agent.repl.commands.command import Choice, command
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 
-@command
+CHOICES = (
+    Choice("next", "go on without this step"),
+    Choice("stop", "back to where you were"),
+    Choice("remove", "delete all that it has made"),
+)
+
+
+@command(completes=lambda repl, typed: CHOICES)
 def tour(repl: Repl, rest: str) -> None:
     """be led through all of it, in five minutes; /tour next, stop, remove"""
     from agent.repl import tour

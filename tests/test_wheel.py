@@ -65,7 +65,8 @@ def test_the_wheel_holds_the_packages_and_nothing_beside_them(wheel: Path) -> No
     assert {top for top in tops if not top.endswith(".dist-info")} == {"agent", "tools"}
     modules = {str(file.relative_to(ROOT)) for top in ("agent", "tools")
                for file in (ROOT / top).rglob("*.py")}  # fmt: skip
-    assert modules == {name for name in names if name.endswith(".py")}
+    shipped = {name for name in names if name.startswith("agent/data/")}
+    assert modules == {name for name in names if name.endswith(".py")} - shipped
 
 
 @pytest.mark.parametrize("kind", ["prompts", "skills"])
@@ -74,6 +75,25 @@ def test_what_is_shipped_is_that_of_the_checkout(installed: Path, empty: Path, k
     place = Path(_run([installed / "python", "-c", program], empty))
     assert place.parts[-3:] == ("agent", "data", kind)
     assert _contents(place) == _contents(ROOT / kind)
+
+
+def test_the_tour_finds_its_data(installed: Path, empty: Path, tmp_path: Path) -> None:
+    program = (
+        "from agent.repl.tour_made import lay_out, place, tool_file;"
+        "lay_out('bikeshop'); print(place(), tool_file(), sep='|')"
+    )
+    home = tmp_path / "home"
+    told = _run([installed / "python", "-c", program], empty, {"TINSMITH_HOME": str(home)})
+    place, tool = map(Path, told.split("|"))
+    examples = ROOT / "examples"
+    assert tool.is_relative_to(installed.parent)
+    assert tool.read_bytes() == (examples / "tour" / "gear.py").read_bytes()
+    handbook = (place / "handbook" / "handbook.md").read_bytes()
+    assert handbook == (examples / "tour" / "handbook.md").read_bytes()
+    rows = (place / "bikeshop.csv").read_text("utf-8").splitlines()
+    every = (examples / "data" / "topics.csv").read_text("utf-8").splitlines()
+    assert len(rows) == 501
+    assert set(rows) < set(every)
 
 
 def test_every_prompt_is_found(installed: Path, empty: Path) -> None:

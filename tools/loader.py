@@ -58,6 +58,13 @@ class Toolbox:
         self._good: dict[Path, Found] = {}
         self.reload()
 
+    def add_path(self, path: Path) -> None:
+        """A file or folder that `reload` reads too."""
+        self._paths = [*(one for one in self._paths if one != path), path]
+
+    def drop_path(self, path: Path) -> None:
+        self._paths = [one for one in self._paths if one != path]
+
     def reload(self) -> None:
         """Read everything again. A file that now fails keeps the tools it had."""
         self.problems = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 PICTURE = re.compile(r"^!\[.*\]\(.*\)$", re.MULTILINE)
-"""A line of a model card that a terminal cannot show."""
+"""A line of a model card, which rich does not show as a picture."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -118,13 +118,20 @@ def _show(args: argparse.Namespace) -> int:
     registry = _registry()
     reference = registry.find(args.name)
     folder = registry.folder(*reference)
-    registry.manifest(*reference)  # says what is wrong with it
+    manifest = registry.manifest(*reference)  # says what is wrong with it
     text = (folder / "README.md").read_text("utf-8")
     body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(PICTURE.sub("", body).strip()))
+    from agent.repl.pictures import draws_pixels, load
+
+    console = Console()
+    console.print(Markdown(PICTURE.sub("", body).strip()))
+    if draws_pixels(console):  # of blocks, nobody could read a plot
+        for name in manifest.files:
+            if name.endswith(".png"):
+                console.print(load(folder / name))
     print(f"\n{folder}")
     return 0
 

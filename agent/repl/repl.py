@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from agent import app
 from agent.approval import Answer, Remembered, pattern
 from agent.errors import TinsmithError, UsageError
+from agent.events import ToolFinished
 from agent.memory.sessions import Session
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
 from agent.repl.interrupts import interrupts
 from agent.repl.loading import Loading, Say
 from agent.repl.own import Own
+from agent.repl.pictures import show_made
 from agent.repl.plain import Plain
 from agent.repl.screen import Screen
 from agent.repl.status import Status
@@ -33,6 +35,7 @@ from tools.errors import ToolError
 if TYPE_CHECKING:
     from agent.loop import Agent
     from agent.repl.terminal import Terminal
+    from agent.repl.tour import Tour
     from tools.loader import Toolbox
 
 LEAVE_SECONDS = 2.0
@@ -89,6 +92,7 @@ class Repl:
         """The job for which the model was set aside."""
         self.own = Own(app.own_commands(), self.screen.notice)
         self._trainings = Trainings(home(), self.screen.notice, self._ended) if typed else None
+        self.tour: Tour | None = None
         self._prompt: Terminal | Plain = self._terminal() if self.screen.draws else Plain(typed)
 
     def run(self) -> int:
@@ -107,6 +111,8 @@ class Repl:
                     self._command(line)
                 elif line:
                     self.send(line)
+                    if self.tour is not None:
+                        self.tour.after_turn()
             except (EOFError, Leave):
                 failed = not self._typed and self.screen.ended not in ("", "answered")
                 return 1 if failed else 0
@@ -242,6 +248,8 @@ class Repl:
                 for event in events:
                     self.screen.draw(event)
                     self.status.note(event, agent)
+                    if isinstance(event, ToolFinished):
+                        show_made(self.screen, event)
             finally:
                 events.close()
         if self.screen.ended == "interrupted":

@@ -6,8 +6,10 @@ from agent.repl.commands import general as general
 from agent.repl.commands import knowledge as knowledge
 from agent.repl.commands import models as models
 from agent.repl.commands import own as own
+from agent.repl.commands import pictures as pictures
 from agent.repl.commands import talk as talk
 from agent.repl.commands import tools as tools
+from agent.repl.commands import tour as tour
 from agent.repl.commands import trace as trace
 from agent.repl.commands import training as training
 from agent.repl.commands.command import COMMANDS as COMMANDS

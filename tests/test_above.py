@@ -41,7 +41,7 @@ class Terminal:
         written = self.growing.update(lines, Prompt(len(PROMPT), *CURSOR, ROWS))
         if written is None:
             self.stream.feed("\r\x1b[J")
-            written = self.growing.rewritten(lines, ROWS)
+            written = self.growing.rewritten(lines, ROWS - len(PROMPT))
             self.stream.feed(written.replace("\n", "\r\n"))
             self._draw_prompt()
         else:

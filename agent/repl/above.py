@@ -67,10 +67,13 @@ class Growing:
         out += [_down(1 + prompt.y), _column(prompt.x)]
         return "".join(out)
 
-    def rewritten(self, lines: list[Line], rows: int) -> str:
-        """The same where the prompt has been taken away, with an empty line at the end."""
+    def rewritten(self, lines: list[Line], visible: int) -> str:
+        """The same where the prompt has been taken away, with an empty line at the end.
+
+        `visible`: rows that were above it.
+        """
         drawn = len(self._drawn)
-        first = self._first(lines, rows - 1)
+        first = self._first(lines, visible)
         changes = self._changes(lines, first)
         return _up(drawn - first) + "".join(f"{one}\n" for one in changes)
 

@@ -392,12 +392,13 @@ class Terminal:
         self._above(text if text.endswith("\n") else f"{text}\n")
 
     def _grow(self, lines: list[Line]) -> None:
-        if self._prompt is None or self.app.renderer.last_rendered_screen is None:
-            self._above(self._growing.rewritten(lines, self._output.get_size().rows))
-        elif (written := self._growing.update(lines, self._prompt)) is not None:
+        prompt = self._prompt
+        if prompt is None or self.app.renderer.last_rendered_screen is None:
+            self._above(self._growing.rewritten(lines, 0))
+        elif (written := self._growing.update(lines, prompt)) is not None:
             self._write(written)
         else:
-            self._above(self._growing.rewritten(lines, self._output.get_size().rows))
+            self._above(self._growing.rewritten(lines, prompt.rows - prompt.height))
 
     def _above(self, text: str) -> None:
         """Take the prompt away, write, and draw it again."""

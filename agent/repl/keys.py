@@ -82,7 +82,8 @@ def bindings(terminal: Terminal) -> KeyBindings:
             terminal.answer(EOFError())
         else:
             terminal.leave()
-            terminal.interrupt()
+            if not terminal.is_idle:  # the end of the lines is seen only between two of them
+                terminal.interrupt()
 
     return keys
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -34,6 +35,18 @@ def free_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def held_memory() -> int:
+    """Bytes that this program and the processes that it has begun hold."""
+    import psutil
+
+    me = psutil.Process()
+    held = 0
+    for process in (me, *me.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            held += process.memory_info().rss
+    return held
 
 
 def free_on_gpus() -> int:

@@ -6,15 +6,18 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from agent import machine
 from agent.errors import EngineError
 
 if TYPE_CHECKING:
     from agent.loop import Agent
 
-Say = Callable[[str], None]
-"""Told what is being done."""
+
+class Say(Protocol):
+    def __call__(self, what: str, of: int = 0) -> None:
+        """Told what is being done; `of`: bytes that have been taken into memory when it is done."""
 
 
 class Loading:
@@ -28,7 +31,9 @@ class Loading:
         self.error: Exception | None = None
         self._build = build
         self._done = done
-        self._doing = "starting"
+        self._doing, self._of = "starting", 0
+        self._held, self._since = 0, 0.0
+        """Bytes of memory, and the time, when that was begun."""
         self._started = False
         self._starting = threading.Lock()
         self._began = time.monotonic()
@@ -55,7 +60,7 @@ class Loading:
         return self._idle.is_set()
 
     def stage(self) -> str:
-        return f"loading {self.name} ({self._doing})"
+        return f"loading {self.name} ({self._doing}{self._far()})"
 
     def seconds(self) -> float:
         return time.monotonic() - self._began
@@ -83,8 +88,19 @@ class Loading:
         if self._agent is not None:
             self.agent().engine.close()
 
-    def _say(self, what: str) -> None:
-        self._doing = what
+    def _say(self, what: str, of: int = 0) -> None:
+        self._held, self._since = machine.held_memory() if of else 0, time.monotonic()
+        self._doing, self._of = what, of
+
+    def _far(self) -> str:
+        """How far that is, by the memory that has been taken: engines do not tell."""
+        of = self._of
+        if not of:
+            return ""
+        done = min(of, max(0, machine.held_memory() - self._held))
+        spent = time.monotonic() - self._since
+        left = f", about {spent * (of - done) / done:.0f} s left" if done > of / 20 else ""
+        return f", {done / 1e9:.1f} of {of / 1e9:.1f} GB{left}"
 
     def _work(self) -> None:
         try:

@@ -165,7 +165,7 @@ class Repl:
             self._box = app.toolbox(self._paths, app.is_trusted(app.project_tools()))
             for problem in self._box.problems:
                 self.screen.notice(str(problem))
-        say("starting" if settings.engine == "scripted" else "reading the weights")
+        say("reading the weights", app.weights_size(settings))
         return app.build(settings, self._session, self._box, self._approve, self.screen.dim)
 
     def _came(self) -> None:

@@ -18,8 +18,8 @@ from agent.events import (
     ToolProgress,
     ToolStarted,
     TurnEnded,
-    Usage,
 )
+from agent.repl.status import cost
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -161,7 +161,10 @@ class Screen:
             self._finish_text()
             self.ended = event.reason
             reason = f"({ENDED[event.reason]}) " if event.reason in ENDED else ""
-            self.dim(reason + _cost(event.usage))
+            if not self.draws:
+                self.dim(reason + cost(event.usage))
+            elif reason:  # the line below the prompt tells the rest
+                self.dim(reason)
 
     def recall(self, messages: Sequence[BaseMessage]) -> None:
         """The last request and what was answered, of a conversation that goes on."""
@@ -412,9 +415,3 @@ def one_line(text: str) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.0f} s"
-
-
-def _cost(usage: Usage) -> str:
-    rate = usage.generated / usage.decode_seconds if usage.decode_seconds else 0.0
-    speed = f", {rate:.0f} tok/s" if rate else ""
-    return f"{usage.cached} tokens cached, {usage.prefilled} new, {usage.generated} written{speed}"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from agent import machine
 from agent.events import Event, TurnEnded, Usage
 
 if TYPE_CHECKING:
     from agent.loop import Agent
+
+
+FRESH = 5.0
+"""Seconds for which the memory that was found holds: to look costs some milliseconds."""
 
 
 class Status:
@@ -20,6 +26,8 @@ class Status:
         """Tokens of the window, in the last reply."""
         self._usage = Usage()
         """Of the last turn."""
+        self._memory = 0
+        self._looked = -FRESH
 
     def note(self, event: Event, agent: Agent) -> None:
         """What a turn has yielded."""
@@ -35,13 +43,15 @@ class Status:
         parts = [self._model]
         if self._context:
             parts.append(f"window {self._used / self._context:.0%} of {self._context}")
-        parts.append(f"{_memory() / 1e9:.1f} GB")
-        parts.append(training)
+        if self._usage.generated:
+            parts.append(cost(self._usage))
+        if time.monotonic() - self._looked >= FRESH:
+            self._memory, self._looked = machine.held_memory(), time.monotonic()
+        parts += [f"{self._memory / 1e9:.1f} GB", training]
         return " · ".join(part for part in parts if part)
 
 
-def _memory() -> int:
-    """Bytes that this program holds."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
+def cost(usage: Usage) -> str:
+    rate = usage.generated / usage.decode_seconds if usage.decode_seconds else 0.0
+    speed = f", {rate:.0f} tok/s" if rate else ""
+    return f"{usage.cached} tokens cached, {usage.prefilled} new, {usage.generated} written{speed}"

@@ -75,5 +75,7 @@ LINES = (
     Line("/undo", r"this is session \d+ now|you have said"),
     Line("/new", r"this is session \d+ now|\s*"),
     Line("/tool test calculate", r"calculate +\d of \d|script has run out"),
+    Line("/image", r"/image FILE: it takes the name of a picture"),
+    Line("/tour", r"/tour stop", r"it takes a terminal"),
     Line("/quit", r""),
 )

@@ -120,14 +120,14 @@ def _show(args: argparse.Namespace) -> int:
     manifest = registry.manifest(*reference)  # says what is wrong with it
     text = (folder / "README.md").read_text("utf-8")
     body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
+    from rich.console import Group
     from rich.markdown import Markdown
 
     from agent.repl.pictures import InPixels
 
-    show(Markdown(PICTURE.sub("", body).strip()))
-    for name in manifest.files:
-        if name.endswith(".png"):
-            show(InPixels(folder / name))  # of blocks, nobody could read a plot
+    card = Markdown(PICTURE.sub("", body).strip())
+    plots = (InPixels(folder / name) for name in manifest.files if name.endswith(".png"))
+    show(Group(card, *plots))
     say(f"\n{folder}")
     return 0
 

@@ -92,7 +92,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class InPixels:
-    """A picture where the terminal draws pixels, else nothing."""
+    """A picture where the terminal draws pixels, else nothing: of blocks, nobody could read a
+    plot."""
 
     file: Path
 

@@ -1,7 +1,7 @@
 """Every command of the conversation, and what must be seen when it is typed.
 
 Each line stands by itself after `ASKED` was answered, and they may also follow each other in this
-order; `tests/test_commands.py` drives them through a pipe.
+order. `tests/test_commands.py` drives them through a pipe and through a terminal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is typed behind a slash, driven through the conversation in a pipe."""
+"""What is typed behind a slash, driven through the conversation in a pipe and in a terminal."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from agent.repl.markdown import code_blocks
 from agent.repl.repl import Repl
 from agent.settings import Settings, load
 from tests import seen, small
+from tests.emulator import Emulator
+from tests.test_cli import scripted
 
 
 @dataclass(frozen=True)
@@ -430,3 +432,21 @@ def test_documents_are_added_searched_and_removed_in_the_conversation(
     assert "1 files (1 passages) are read into docs" in done.out
     assert "made at four in the morning" in done.out
     assert "removed 1 files from docs" in done.out
+
+
+def test_every_command_shows_in_a_terminal_what_it_should(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    screen = Emulator("chat", *scripted(tmp_path, *seen.SCRIPT), cwd=work, columns=200, rows=50)
+    screen.see("Ctrl-D leaves")
+    screen.send(f"{seen.ASKED}\r")
+    screen.see(seen.ANSWERED)
+    for line in seen.LINES:
+        screen.send(line.typed)
+        screen.see(f"> {re.escape(line.typed)}")
+        screen.send("\r")
+        if line.seen:
+            screen.see(line.seen, after=f"> {line.typed}")
+        if line.command in ("edit", "tour"):  # which put something into the line
+            screen.send("\x15")
+    assert screen.ends() == 0

@@ -64,20 +64,28 @@ def build(
         session,
         offering,
         approve,
-        Sampling(
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            top_k=settings.top_k,
-            min_p=settings.min_p,
-            repetition_penalty=settings.repetition_penalty,
-            seed=None if settings.seed < 0 else settings.seed,
-            max_tokens=settings.max_tokens,
-        ),
-        Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout),
+        sampling_of(settings),
+        limits_of(settings),
         facts() if embedder.result() else None,
     )
     agent.trace.export = otel.exporter(tell, agent.warn)
     return agent
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    return Sampling(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
+        min_p=settings.min_p,
+        repetition_penalty=settings.repetition_penalty,
+        seed=None if settings.seed < 0 else settings.seed,
+        max_tokens=settings.max_tokens,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout)
 
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
@@ -93,36 +101,47 @@ def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
             raise UsageError("the openai engine needs --url, such as http://127.0.0.1:8000/v1")
         return OpenAIEngine(settings.url, settings.model, settings.context)
     name = settings.model or default_model()
-    weights = catalog.weights(name, settings.engine, settings.device)
+    weights = weights_of(settings)
     from agent.engines.local import LocalEngine
 
     named = name if catalog.is_here(name) or catalog.specialist(name) else weights.path.stem
     return LocalEngine(named, _load_model(weights, settings, tell))
 
 
-def _load_model(weights: catalog.Weights, settings: Settings, tell: Tell) -> TokenModel:
-    from agent.estimate import estimate
-
-    path = weights.path
-    wanted = settings.engine
-    if wanted == "auto":
-        wanted = "transformers" if path.is_dir() else "llamacpp"
-    if (wanted == "transformers") != path.is_dir():
+def weights_of(settings: Settings) -> catalog.Weights:
+    """What a local engine loads. Raises UnknownName, ModelError, and UsageError for an engine that
+    cannot load it."""
+    weights = catalog.weights(settings.model or default_model(), settings.engine, settings.device)
+    path, wanted = weights.path, settings.engine
+    if wanted != "auto" and (wanted == "transformers") != path.is_dir():
         raise UsageError(
             f"the {wanted} engine cannot load {path}; "
             + (
-                "make a folder of the GGUF file with: tinsmith models convert NAME"
+                f"make a folder of the GGUF file with: tinsmith models convert {called(settings)}"
                 if wanted == "transformers"
                 else "it takes GGUF files"
             )
         )
-    needed = estimate(path, settings.bits)
+    return weights
+
+
+def free_for(weights: catalog.Weights, settings: Settings) -> int:
+    """Bytes, where the engine would put these weights."""
     free = machine.free_memory()
-    if wanted == "transformers" and settings.device == "auto":
-        free = _free_on_gpu() or free
+    if weights.path.is_dir() and settings.device == "auto":
+        return _free_on_gpu() or free
+    return free
+
+
+def _load_model(weights: catalog.Weights, settings: Settings, tell: Tell) -> TokenModel:
+    from agent.estimate import estimate
+
+    path = weights.path
+    needed = estimate(path, settings.bits)
+    free = free_for(weights, settings)
     context = needed.window(settings.context, free)
     tell(needed.describe(context, free))
-    if wanted == "llamacpp":
+    if not path.is_dir():
         from agent.engines.llamacpp import LlamaModel
 
         return LlamaModel(path, context, settings.device, adapter=weights.adapter)
@@ -203,8 +222,7 @@ def toolbox(paths: Sequence[Path], trusted: bool) -> Toolbox:
     refuse_missing(paths)
     from tools.loader import Toolbox
 
-    places = [home() / "tools", *([project_tools()] if trusted else []), *paths]
-    return Toolbox(built_in, [place for place in places if place.exists()])
+    return Toolbox(built_in, [home() / "tools", *([project_tools()] if trusted else []), *paths])
 
 
 def refuse_missing(paths: Sequence[Path]) -> None:

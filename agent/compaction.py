@@ -40,22 +40,20 @@ def make_room(agent: Agent, tools: Sequence[ToolSpec], text: str) -> Generator[N
     yield from _shorten(agent, size, len(agent.session.messages))
     if not size.is_full():
         return Usage()
+    end = window.to_summarise(agent.session.messages, size.beside_prefix, int(ROOMY * size.room))
+    return (yield from _summarise(agent, size, end, "the window was full: "))
+
+
+def compact(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[Notice, None, Usage]:
+    """Though there is room: results are shortened, all but the last turns summarised. Says nothing
+    where there was nothing to do."""
+    size = _Size(agent, tools, "")
     messages = agent.session.messages
-    before = size.tokens()
+    yield from _shorten(agent, size, len(messages))
     end = window.to_summarise(messages, size.beside_prefix, int(ROOMY * size.room))
-    summary, spent = _summary(agent, size, end)
-    if summary is None:
-        agent.trace.compacted("stopped", before, before, spent)
-        return spent
-    words = window.said(messages[:end], int(SUMMARY * size.room * CHARACTERS))
-    agent.session.append(window.mark(window.Cut(len(messages), end, summary, words)))
-    now = size.tokens()
-    agent.trace.compacted("summarised", before, now, spent)
-    yield Notice(
-        "the window was full: all but the last messages were summarised "
-        f"({before:,} tokens, now {now:,})"
-    )
-    return spent
+    if end <= window.cut_of(messages).summarised:
+        return Usage()
+    return (yield from _summarise(agent, size, end, ""))
 
 
 def make_room_for_results(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[Notice, None, None]:
@@ -132,6 +130,22 @@ def _shorten(agent: Agent, size: _Size, end: int) -> Generator[Notice, None, Non
     now = size.tokens()
     agent.trace.compacted("shortened", before, now)
     yield Notice(f"old results of tools were shortened ({before:,} tokens, now {now:,})")
+
+
+def _summarise(agent: Agent, size: _Size, end: int, why: str) -> Generator[Notice, None, Usage]:
+    """The messages before `end`."""
+    messages = agent.session.messages
+    before = size.tokens()
+    summary, spent = _summary(agent, size, end)
+    if summary is None:
+        agent.trace.compacted("stopped", before, before, spent)
+        return spent
+    words = window.said(messages[:end], int(SUMMARY * size.room * CHARACTERS))
+    agent.session.append(window.mark(window.Cut(len(messages), end, summary, words)))
+    now = size.tokens()
+    agent.trace.compacted("summarised", before, now, spent)
+    yield Notice(f"{why}all but the last messages were summarised ({before:,} tokens, now {now:,})")
+    return spent
 
 
 def _summary(agent: Agent, size: _Size, end: int) -> tuple[str | None, Usage]:

@@ -150,6 +150,10 @@ class Agent:
         finally:
             self._sampling = usual
 
+    def adjust(self, sampling: Sampling, limits: Limits) -> None:
+        """From the next turn on."""
+        self._sampling, self._limits = sampling, limits
+
     def stop(self) -> None:
         """From any thread: end the turn. A tool that is running is no longer waited for."""
         self._stopped.set()
@@ -161,7 +165,11 @@ class Agent:
 
     def warm(self) -> None:
         """Process what every turn begins with, so that the first answer costs only the question."""
-        self.engine.warm(self._prompt(), self._offering.stable(self.specs()))
+        self.engine.warm(self._prompt(), self.prefix())
+
+    def prefix(self) -> Sequence[ToolSpec]:
+        """The tools that every prompt begins with."""
+        return self._offering.stable(self.specs())
 
     def first_choice(self, request: str) -> str | None:
         """The tool that the model would call first for `request`. Nothing is run or kept."""

@@ -39,6 +39,15 @@ def render(name: str, **values: object) -> str:
         raise PromptError(f"prompt {name}.j2: {type(error).__name__}: {error}") from error
 
 
+def files() -> dict[str, Path]:
+    """The file of each prompt, by name: the home's, where there is one."""
+    from agent.settings import home
+
+    places = (shipped("prompts"), home() / "prompts")
+    found = {file.stem: file for place in places for file in place.glob("*.j2")}
+    return dict(sorted(found.items()))
+
+
 @lru_cache
 def _environment(overrides: Path) -> Environment:
     import jinja2

@@ -69,6 +69,9 @@ class Settings:
         "of documents: a cross-encoder, a model or a path, that orders what was found; empty: none",
     )
     store_url: str = _setting("", "a Chroma server, such as http://127.0.0.1:8000; empty: none")
+    theme: Literal["auto", "dark", "light", "mono", "high-contrast"] = _setting(
+        "auto", "of the conversation; auto: as the terminal's background is"
+    )
     plain: bool = _setting(
         False, "for a screen reader: plain lines, nothing is drawn twice, no status line"
     )
@@ -100,7 +103,7 @@ def save(key: str, text: str | None) -> None:
             _check_key(key, "the command line")
             document.pop(key, None)
         else:
-            document[key] = _parse(key, text)
+            document[key] = parse(key, text)
         write_atomically(file, tomlkit.dumps(document))
 
 
@@ -148,7 +151,7 @@ def _check(key: str, value: Any, where: str) -> None:
         return
     allowed = (int, float) if wanted is float else (wanted,)
     if type(value) not in allowed:
-        raise SettingsError(f"{where}: {key} = {value!r}; it is a {wanted.__name__}")
+        raise SettingsError(f"{where}: {key} = {value!r}; it is {NOUNS[wanted]}")
     if key == "context" and 0 < value < LEAST_WINDOW:
         raise SettingsError(f"{where}: context = {value}; it is 0 or at least {LEAST_WINDOW}")
     low, high = RANGES.get(key, (float("-inf"), float("inf")))
@@ -156,17 +159,19 @@ def _check(key: str, value: Any, where: str) -> None:
         raise SettingsError(f"{where}: {key} = {value!r}; it is from {low:g} to {high:g}")
 
 
-def _parse(key: str, text: str) -> Any:
-    wanted = _check_key(key, "the command line")
+def parse(key: str, text: str, where: str = "the command line") -> Any:
+    """The value of a setting that `text` stands for. Raises SettingsError."""
+    wanted = _check_key(key, where)
     kind = type(get_args(wanted)[0]) if get_origin(wanted) is Literal else wanted
     try:
         value = WORDS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
-        raise SettingsError(f"{key} = {text!r}; it is a {kind.__name__}") from None
-    _check(key, value, "the command line")
+        raise SettingsError(f"{where}: {key} = {text!r}; it is {NOUNS[kind]}") from None
+    _check(key, value, where)
     return value
 
 
+NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 LEAST_WINDOW = 256

@@ -215,7 +215,7 @@ def test_a_hub_that_is_not_reached_is_one_line() -> None:
 
 def test_a_new_tool_takes_no_name_of_a_built_in_one(state: Path) -> None:
     done = tinsmith("tools", "new", "read_file")
-    assert (done.returncode, "built-in" in done.stderr) == (2, True)
+    assert (done.returncode, "there is a tool named read_file" in done.stderr) == (2, True)
     assert not (state / "tools").exists()
 
 

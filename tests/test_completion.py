@@ -152,7 +152,7 @@ def test_a_broken_registry_offers_nothing(state: Path) -> None:
     (state / "specialists" / "topics" / "1" / "manifest.json").write_text("{")
     (state / "specialists" / "topics" / "promoted.json").write_text("[")
     assert offered("with $to") == []
-    assert offered("/promote to") == []
+    assert offered("/specialists promote to") == []
 
 
 def test_tools_are_offered_with_tab_only() -> None:
@@ -244,4 +244,4 @@ def typed(begun: str, rest: str) -> str:
 def test_tab_puts_a_path_into_the_line() -> None:
     assert typed("sum up @./REA", " please") == "sum up @./README.md please"
     assert typed('sum up @"./my data/a', " now") == 'sum up @"./my data/a b.csv" now'
-    assert typed("/promo", " topics") == "/promote topics"
+    assert typed("/unp", " 1") == "/unpin 1"

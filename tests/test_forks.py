@@ -55,9 +55,9 @@ def test_a_number_says_how_far(tmp_path: Path, state: Path, typed: str, left: li
     ("typed", "says"),
     [
         ("/undo", "you have said 0 messages here"),
-        ("/undo two", "/undo two: it takes a number"),
+        ("/undo two", "/undo takes a number of your messages, not 'two'"),
         ("/fork 7", "has 0 messages of yours; there is no 7"),
-        ("/resume", "it takes a number"),
+        ("/resume", "/resume takes the number of a conversation"),
         ("/resume 1", "it is the one that you are in"),
         ("/resume 99", "no session named '99'"),
         ("/edit", "it takes a terminal"),

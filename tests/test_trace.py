@@ -556,7 +556,7 @@ def test_the_last_turn_and_those_before_are_shown_in_the_conversation(tmp_path: 
     [
         ("first\n/trace 3", "there is no turn 3 in session 1; it has 1 so far"),
         ("first\n/trace 0", "1 is the last turn"),
-        ("first\n/trace x", "it takes a number"),
+        ("first\n/trace x", "takes the number of a turn"),
         ("/trace", "nothing was said in this conversation yet"),
     ],
 )

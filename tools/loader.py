@@ -95,7 +95,7 @@ class Toolbox:
         for path in self._paths:
             if path.is_dir():
                 files += sorted(f for f in path.glob("*.py") if not f.name.startswith(("_", ".")))
-            else:
+            elif path.suffix or path.exists():  # a folder that is not there yet has no tools
                 files.append(path)
         return list(dict.fromkeys(file.resolve() for file in files))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands.arguments import words
-from agent.commands.waiting import waiting
+from agent.commands.output import advised, say, tell, waiting
 from agent.errors import UsageError
 from tools.quiet import quiet
 
@@ -62,14 +61,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _list(args: argparse.Namespace) -> int:
     library = _library()
     names = [one.name for one in library.collections()]
+    if not names:
+        tell(f"none yet; add some with: {advised('docs add PATH')}")
     for one in map(library.collection, [args.collection] if args.collection else names):
         files = library.files(one.name)
         count = sum(file.passages for file in files)
-        print(f"{one.name}: {len(files):,} files, {count:,} passages, embedded with {one.embedder}")
+        say(f"{one.name}: {len(files):,} files, {count:,} passages, embedded with {one.embedder}")
         for file in files:
             when = datetime.fromtimestamp(file.modified).isoformat(" ", "minutes")
             mark = "" if file.whole else "  incomplete: add it again"
-            print(f"  {file.passages:6,}  {file.kind:9}{when}  {file.name}{mark}")
+            say(f"  {file.passages:6,}  {file.kind:9}{when}  {file.name}{mark}")
     return 0
 
 
@@ -80,7 +81,7 @@ def _add(args: argparse.Namespace) -> int:
     collection = args.collection or DEFAULT
     with _bar("reading") as report:
         done = _library().add(args.paths, collection, report)
-    print(told(done, collection))
+    say(told(done, collection))
     return 1 if done.skipped and not (done.files or done.unchanged) else 0
 
 
@@ -101,9 +102,9 @@ def _search(args: argparse.Namespace) -> int:
             _seconds(args.since),
         )
     for hit in hits:
-        print(f"{cited(hit)}  ({hit.id[:8]})\n{hit.text}\n")
+        say(f"{cited(hit)}  ({hit.id[:8]})\n{hit.text}\n")
     if not hits:
-        print("nothing is found", file=sys.stderr)
+        tell("nothing is found")
     return 0 if hits else 1
 
 
@@ -111,7 +112,7 @@ def _show(args: argparse.Namespace) -> int:
     from tools.documents import cited
 
     hit = _library().show(args.collection or DEFAULT, args.id)
-    print(f"{cited(hit)}\n{hit.text}")
+    say(f"{cited(hit)}\n{hit.text}")
     return 0
 
 
@@ -121,9 +122,9 @@ def _remove(args: argparse.Namespace) -> int:
     collection = args.collection or DEFAULT
     if args.all:
         _library().drop(collection)
-        print(f"removed {collection}")
+        say(f"removed {collection}")
     else:
-        print(f"removed {_library().remove(collection, args.path):,} files from {collection}")
+        say(f"removed {_library().remove(collection, args.path):,} files from {collection}")
     return 0
 
 
@@ -132,7 +133,7 @@ def _reindex(args: argparse.Namespace) -> int:
     collection = args.collection or DEFAULT
     with _bar("embedding") as report:
         count = _library().reindex(collection, report)
-    print(f"{count:,} passages of {collection} are embedded anew")
+    say(f"{count:,} passages of {collection} are embedded anew")
     return 0
 
 

@@ -10,6 +10,8 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+from agent.commands.output import say
+
 LIBRARIES = ("xllamacpp", "llguidance", "torch", "transformers", "sentence-transformers",
              "bitsandbytes", "accelerate", "chromadb", "langchain-core")  # fmt: skip
 
@@ -23,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """1 when there is a problem, else 0."""
     worst = 0
     for level, line in _findings():
-        print(f"{level:9}{line}")
+        say(f"{level:9}{line}")
         worst |= level == "problem"
     return worst
 

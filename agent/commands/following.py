@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from agent.commands.output import advised, has_bars, say, tell, warn
 from tools.errors import SpecialistError
 
 if TYPE_CHECKING:
@@ -31,16 +31,15 @@ def follow(job: Job) -> int:
                 time.sleep(GLANCE)
                 job = job.reread()
     except KeyboardInterrupt:
-        print(
-            f"{job.id} goes on without being watched; tinsmith jobs shows it, tinsmith jobs stop "
-            f"{job.id} ends it",
-            file=sys.stderr,
+        tell(
+            f"{job.id} goes on without being watched; {advised('jobs')} shows it, "
+            f"{advised(f'jobs stop {job.id}')} ends it"
         )
         raise
     if job.state == "done":
-        print(outcome(job))
+        say(outcome(job))
         return 0
-    print(f"tinsmith: {job.id} {job.state}: {job.stage}", file=sys.stderr)
+    warn(f"{job.id} {job.state}: {job.stage}")
     return 1
 
 
@@ -54,12 +53,12 @@ def outcome(job: Job) -> str:
     if version not in registry.versions(name):
         return f"{job.stage}; {name}@{version} was removed since"
     one = registry.manifest(name, version)
-    step = next_step(registry, one, "tinsmith specialists promote")
+    step = next_step(registry, one, advised("specialists"))
     return f"{measures(one)}\n{job.stage}. {step}"
 
 
-def next_step(registry: Registry, one: Manifest, promote: str) -> str:
-    """What becomes of a new version; `promote`: the command that puts it to use."""
+def next_step(registry: Registry, one: Manifest, specialists: str) -> str:
+    """What becomes of a new version; `specialists`: the command, as it is typed here."""
     before = registry.promoted(one.name)
     if before == one.version:
         return "It is in use from now on."
@@ -69,18 +68,18 @@ def next_step(registry: Registry, one: Manifest, promote: str) -> str:
             worse = old.better_than(one)
             if worse is False and one.better_than(old) is False:
                 return (
-                    f"It measures the same as version {before}, which stays in use; {promote} "
-                    f"{one.name}@{one.version} uses it all the same."
+                    f"It measures the same as version {before}, which stays in use; "
+                    f"{specialists} promote {one.name}@{one.version} uses it all the same."
                 )
             if worse:
                 return f"It measures worse than version {before}, which stays in use."
             if worse is None:
                 return (
                     f"It was not measured on the rows of version {before}, which stays in use; "
-                    f"tinsmith specialists compare {one.name}@{before} {one.name}@{one.version} "
+                    f"{specialists} compare {one.name}@{before} {one.name}@{one.version} "
                     "--on FILE compares them."
                 )
-    return f"{promote} {one.name}@{one.version} uses it from now on."
+    return f"{specialists} promote {one.name}@{one.version} uses it from now on."
 
 
 def measures(one: Manifest) -> str:
@@ -100,7 +99,7 @@ def measures(one: Manifest) -> str:
 @contextmanager
 def _shown() -> Iterator[Callable[[str, Progress], None]]:
     """Gives what is told of the stage and how far it is."""
-    if not sys.stderr.isatty():
+    if not has_bars():
         yield _Lines()
         return
     from rich import progress
@@ -135,7 +134,7 @@ class _Lines:
         tenth = now.step * 10 // now.of if stage == "training" and now.of else 0
         if (stage, tenth) != self._said:
             self._said = stage, tenth
-            print(f"{stage}  {_facts(now)}" if tenth else stage, file=sys.stderr, flush=True)
+            tell(f"{stage}  {_facts(now)}" if tenth else stage)
 
 
 def _facts(now: Progress) -> str:

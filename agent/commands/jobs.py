@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
+import shutil
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agent.commands.following import follow, outcome, time_left
-from agent.commands.waiting import waiting
+from agent.commands.output import advised, say, tell, waiting, warn
 
 if TYPE_CHECKING:
     from tools.specialists.jobs import Job, Jobs
@@ -40,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     for name, run, text in runs:
         action = actions.add_parser(name, help=text)
-        action.add_argument("job", help="as `tinsmith jobs` lists it")
+        action.add_argument("job", help="as `jobs` lists it")
         if name == "log":
             action.add_argument("-f", "--follow", action="store_true", help="and what comes")
         action.set_defaults(run=run)
@@ -49,11 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _list(args: argparse.Namespace) -> int:
     jobs = _jobs()
     if not jobs.all() and not jobs.broken():
-        print("none yet; begin one with: tinsmith train FILE", file=sys.stderr)
+        tell(f"none yet; begin one with: {advised('train FILE')}")
     for job in jobs.all():
-        print(f"{job.id:24}{job.state:13}{_how_far(job)}")
+        say(f"{job.id:24}{job.state:13}{_how_far(job)}")
     for why in jobs.broken():
-        print(f"tinsmith: {why}", file=sys.stderr)
+        warn(why)
     return 0
 
 
@@ -62,15 +62,13 @@ def _show(args: argparse.Namespace) -> int:
 
     job = _jobs().job(args.job)
     plan = job.plan
-    print(f"{job.id}: {job.state}, {job.stage}")
-    print(
-        f"{plan.name}: {NOUNS[plan.task]} from {plan.data}, {plan.method} training of {plan.base}"
-    )
-    print(f"at most {plan.epochs} epochs, {plan.batch} rows at once, learning rate {plan.rate:g}")
+    say(f"{job.id}: {job.state}, {job.stage}")
+    say(f"{plan.name}: {NOUNS[plan.task]} from {plan.data}, {plan.method} training of {plan.base}")
+    say(f"at most {plan.epochs} epochs, {plan.batch} rows at once, learning rate {plan.rate:g}")
     if job.state == "done":
-        print(outcome(job))
+        say(outcome(job))
     elif job.progress().of:
-        print(_how_far(job))
+        say(_how_far(job))
     _plot(job)
     return 0
 
@@ -90,7 +88,7 @@ def _plot(job: Job) -> None:
             continue
         plotext.clear_figure()
         plotext.theme("clear")
-        plotext.plotsize(WIDTH, HEIGHT)
+        plotext.plotsize(min(WIDTH, shutil.get_terminal_size().columns), HEIGHT)
         plotext.title(title)
         plotext.xlabel("step")
         markers = itertools.cycle(MARKERS)
@@ -99,7 +97,7 @@ def _plot(job: Job) -> None:
                 plotext.plot(*drawn[key], label=key, marker="braille")
             else:
                 plotext.scatter(*drawn[key], label=key, marker=next(markers))
-        print(plotext.uncolorize(plotext.build()))
+        say(plotext.uncolorize(plotext.build()))
 
 
 def _log(args: argparse.Namespace) -> int:
@@ -110,7 +108,7 @@ def _log(args: argparse.Namespace) -> int:
         while True:
             alive = job.state in ALIVE
             for line in file:
-                print(line, end="", flush=True)
+                say(line.rstrip("\n"))
             if not args.follow or not alive:
                 return 0
             time.sleep(GLANCE)
@@ -122,7 +120,7 @@ def _watch(args: argparse.Namespace) -> int:
 
 
 def _begin(args: argparse.Namespace) -> int:
-    print(f"{_jobs().begin(args.job).id} begins, though there may be too little memory")
+    say(f"{_jobs().begin(args.job).id} begins, though there may be too little memory")
     return 0
 
 
@@ -134,18 +132,18 @@ def _stop(args: argparse.Namespace) -> int:
         while job.state in ALIVE:
             time.sleep(GLANCE)
             job = job.reread()
-    print(f"{job.id} is {job.state}: {job.stage}")
+    say(f"{job.id} is {job.state}: {job.stage}")
     return 0
 
 
 def _continue(args: argparse.Namespace) -> int:
     job = _jobs().go_on(args.job)
-    print(f"{job.id} goes on in the background; tinsmith jobs watch {job.id} shows it")
+    say(f"{job.id} goes on in the background; {advised(f'jobs show {job.id}')} shows it")
     return 0
 
 
 def _remove(args: argparse.Namespace) -> int:
-    print(f"removed {args.job}, {_jobs().remove(args.job) / 1e6:.1f} MB freed")
+    say(f"removed {args.job}, {_jobs().remove(args.job) / 1e6:.1f} MB freed")
     return 0
 
 

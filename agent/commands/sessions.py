@@ -143,21 +143,27 @@ def _fork(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from langchain_core.messages import messages_to_dict
-
     from agent.memory.sessions import read
-    from tools.storage import write_atomically
 
     if args.file.exists():
         raise UsageError(f"{args.file} is there already; remove it, or name another file")
     messages = read(_file(), args.session)
-    if args.file.suffix == ".json":
+    write(messages, args.file)
+    print(f"{len(messages)} messages of session {args.session} are in {args.file}")
+    return 0
+
+
+def write(messages: Sequence[BaseMessage], file: Path) -> None:
+    """Into `file`: JSON, or Markdown, by its ending."""
+    from langchain_core.messages import messages_to_dict
+
+    from tools.storage import write_atomically
+
+    if file.suffix == ".json":
         text = json.dumps(messages_to_dict(messages), indent=1) + "\n"
     else:
         text = _markdown(messages).encode("utf-8", "replace").decode()
-    write_atomically(args.file, text)
-    print(f"{len(messages)} messages of session {args.session} are in {args.file}")
-    return 0
+    write_atomically(file, text)
 
 
 def _remove(args: argparse.Namespace) -> int:

@@ -6,12 +6,11 @@ import argparse
 import contextlib
 import random
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands.following import measures
-from agent.commands.waiting import waiting
+from agent.commands.output import advised, agrees, say, show, tell, waiting, warn
 from agent.errors import UsageError
 from tools.quiet import quiet
 
@@ -92,22 +91,22 @@ def _list(args: argparse.Namespace) -> int:
 
     registry = _registry()
     if not registry.names():
-        print("none yet; train one with: tinsmith train FILE", file=sys.stderr)
+        tell(f"none yet; train one with: {advised('train FILE')}")
     for name in registry.names():
         try:
             promoted = registry.promoted(name)
         except SpecialistError as error:
             promoted = None
-            print(f"tinsmith: {error}", file=sys.stderr)
+            warn(str(error))
         for version in registry.versions(name):
             try:
                 one = registry.manifest(name, version)
             except SpecialistError as error:
-                print(f"tinsmith: {error}", file=sys.stderr)
+                warn(str(error))
                 continue
             mark = "promoted" if version == promoted else ""
             score = f"{one.metric.replace('_', ' ')} {one.score:.3f}"
-            print(
+            say(
                 f"{f'{name}@{version}':24}{one.task:12}{one.method:8}{score:20}{mark:10}"
                 f"{one.created[:10]}"
             )
@@ -121,18 +120,15 @@ def _show(args: argparse.Namespace) -> int:
     manifest = registry.manifest(*reference)  # says what is wrong with it
     text = (folder / "README.md").read_text("utf-8")
     body = text.split("---\n", 2)[-1] if text.startswith("---\n") else text
-    from rich.console import Console
+    from rich.console import Group
     from rich.markdown import Markdown
 
-    from agent.repl.pictures import draws_pixels, load
+    from agent.repl.pictures import InPixels
 
-    console = Console()
-    console.print(Markdown(PICTURE.sub("", body).strip()))
-    if draws_pixels(console):  # of blocks, nobody could read a plot
-        for name in manifest.files:
-            if name.endswith(".png"):
-                console.print(load(folder / name))
-    print(f"\n{folder}")
+    card = Markdown(PICTURE.sub("", body).strip())
+    plots = (InPixels(folder / name) for name in manifest.files if name.endswith(".png"))
+    show(Group(card, *plots))
+    say(f"\n{folder}")
     return 0
 
 
@@ -143,7 +139,7 @@ def _label(args: argparse.Namespace) -> int:
 
     quiet()
     with waiting(f"labelling {args.file.name}") as wait:
-        print(
+        say(
             label_file(
                 Specialists(home()),
                 args.name,
@@ -170,10 +166,10 @@ def _compare(args: argparse.Namespace) -> int:
         )
     if args.on:
         for one in (first, second):
-            print(_measured_on(f"{one.name}@{one.version}", args.on)[1])
+            say(_measured_on(f"{one.name}@{one.version}", args.on)[1])
         return 0
     for one in (first, second):
-        print(measures(one))
+        say(measures(one))
     better = first.better_than(second)
     if better is None:
         raise TinsmithError(
@@ -184,32 +180,32 @@ def _compare(args: argparse.Namespace) -> int:
     ahead = first if better else second
     scores = " and ".join(f"{score:.3f}" for score in first.scores_beside(second) or ())
     said = "they measure the same" if equal else f"{ahead.name}@{ahead.version} measures better"
-    print(f"{said}: {scores} on the same rows")
+    say(f"{said}: {scores} on the same rows")
     return 0
 
 
 def _promote(args: argparse.Namespace) -> int:
     registry = _registry()
-    print(registry.promote(*registry.latest(args.name), args.insist))
+    say(registry.promote(*registry.latest(args.name), args.insist))
     return 0
 
 
 def _rollback(args: argparse.Namespace) -> int:
-    print(_registry().rollback(args.name))
+    say(_registry().rollback(args.name))
     return 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     measured, line = _measured_on(args.name, args.file)
-    print(line)
+    say(line)
     for label, one in measured.metrics.get("per_label", {}).items():
         if one["rows"]:
-            print(
+            say(
                 f"  {label:20} precision {one['precision']:.3f}  recall {one['recall']:.3f}  "
                 f"F1 {one['f1']:.3f}  {one['rows']} rows"
             )
     if args.with_model:
-        print(_rival(args))
+        say(_rival(args))
     return 0
 
 
@@ -266,7 +262,7 @@ def _export(args: argparse.Namespace) -> int:
     from tools.specialists import archive
 
     registry = _registry()
-    print(archive.export(registry, *registry.find(args.name), args.file))
+    say(str(archive.export(registry, *registry.find(args.name), args.file)))
     return 0
 
 
@@ -274,9 +270,9 @@ def _import(args: argparse.Namespace) -> int:
     from tools.specialists import archive
 
     one = archive.bring_in(_registry(), args.file, args.name)
-    print(
-        f"{one.name}@{one.version} is here; use it with: tinsmith specialists promote "
-        f"{one.name}@{one.version}"
+    say(
+        f"{one.name}@{one.version} is here; use it with: "
+        + advised(f"specialists promote {one.name}@{one.version}")
     )
     return 0
 
@@ -287,7 +283,7 @@ def _remove(args: argparse.Namespace) -> int:
     if not at and not args.yes:
         _ask_to_remove(registry, name)
     size = registry.remove(name, registry.find(args.name)[1] if at else None)
-    print(f"removed {args.name}, {size / 1e6:.1f} MB freed")
+    say(f"removed {args.name}, {size / 1e6:.1f} MB freed")
     return 0
 
 
@@ -300,9 +296,7 @@ def _ask_to_remove(registry: Registry, name: str) -> None:
         if promoted is None:
             return
         what = f"{name}@{promoted} is in use, and all {len(registry.versions(name))} versions go"
-        if not sys.stdin.isatty():
-            raise UsageError(f"{what}; --yes removes it all the same")
-        if input(f"{what}. Remove? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not agrees(f"{what}. Remove?", False, f"{what}; --yes removes it all the same"):
             raise UsageError(f"{name} is kept")
 
 

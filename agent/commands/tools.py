@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import keyword
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.commands import options
-from agent.commands.waiting import Wait, waiting
-from agent.errors import GrammarError, UsageError
+from agent.commands.output import say, waiting, warn
+from agent.errors import GrammarError, UnknownName, UsageError
+from tools.storage import write_atomically
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -61,9 +63,9 @@ def _list(args: argparse.Namespace) -> int:
         asks = "asks" if approval_of(tool) == "ask" else ""
         effects = ", ".join(sorted(effects_of(tool)))
         line = tool.description.splitlines()[0]
-        print(f"{name:16}{effects:14}{asks:6}{line}  ({box.origin[name]})")
+        say(f"{name:16}{effects:14}{asks:6}{line}  ({box.origin[name]})")
     for problem in box.problems:
-        print(f"tinsmith: {problem}", file=sys.stderr)
+        warn(str(problem))
     return 0
 
 
@@ -74,13 +76,13 @@ def _check(args: argparse.Namespace) -> int:
         raise UsageError(f"there is no {args.path}")
     box = Toolbox(list, [args.path])
     for problem in box.problems:
-        print(f"error    {problem}")
+        say(f"error    {problem}")
     for name, tool in box.tools.items():
         faults = _faults(tool)
         for fault in faults:
-            print(f"warning  {name}: {fault}")
+            say(f"warning  {name}: {fault}")
         if not faults:
-            print(f"ok       {name}")
+            say(f"ok       {name}")
     return 1 if box.problems else 0
 
 
@@ -107,52 +109,63 @@ def _test(args: argparse.Namespace) -> int:
     from agent.memory.sessions import Session
 
     box = app.toolbox(args.tools, app.is_trusted(app.project_tools()))
-    unknown = [name for name in args.names if name not in box.tools]
-    if unknown:
-        raise UsageError(f"no tool named {unknown[0]!r}; there are: {', '.join(box.tools)}")
+    refuse_unknown(args.names, box.tools)
     settings = app.settings_of(vars(args))
     with waiting(f"loading {app.called(settings)}") as wait:
         agent = app.build(settings, Session.create(":memory:"), box, tell=wait.tell)
     try:
-        with waiting("asking the model") as wait:
-            names = args.names or list(box.tools)
-            for number, name in enumerate(names, 1):
-                wait.say(f"{name}, {number} of {len(names)}")
-                _try_examples(agent, name, wait)
+        try_examples(agent, args.names)
     finally:
         agent.engine.close()
     return 0
 
 
-def _try_examples(agent: Agent, name: str, wait: Wait) -> None:
-    examples = getattr(agent.tools[name], "examples", ())
-    chosen = [agent.first_choice(example) for example in examples]
-    wait.pause()
-    print(f"{name:16}{chosen.count(name)} of {len(examples)}", flush=True)
-    for example, other in zip(examples, chosen, strict=True):
-        if other != name:
-            print(f"    {example!r}: {other or 'no tool'}", flush=True)
+def refuse_unknown(names: Sequence[str], tools: Mapping[str, BaseTool]) -> None:
+    for name in names:
+        if name not in tools:
+            raise UnknownName("tool", name, tools)
+
+
+def try_examples(agent: Agent, names: Sequence[str]) -> None:
+    """How often the model picks each of these tools, or of all, for its examples."""
+    wanted = names or list(agent.tools)
+    with waiting("asking the model") as wait:
+        for number, name in enumerate(wanted, 1):
+            wait.say(f"{name}, {number} of {len(wanted)}")
+            examples = getattr(agent.tools[name], "examples", ())
+            chosen = [agent.first_choice(example) for example in examples]
+            wait.pause()
+            say(f"{name:16}{chosen.count(name)} of {len(examples)}")
+            for example, other in zip(examples, chosen, strict=True):
+                if other != name:
+                    say(f"    {example!r}: {other or 'no tool'}")
 
 
 def _new(args: argparse.Namespace) -> int:
     from agent import app
+
+    file = begin(args.name, [tool.name for tool in app.built_in()])
+    say(str(file))
+    say(f"Next: edit it, then  tinsmith tools check {file}")
+    say(f"and  tinsmith tools test {args.name}")
+    return 0
+
+
+def begin(name: str, taken: Collection[str]) -> Path:
+    """Write a starting point for a tool; gives its file. `taken`: names that others have."""
     from agent.settings import home
 
-    if not args.name.isidentifier():
-        raise UsageError(f"{args.name!r} is not a Python name; take letters, digits and _")
-    if args.name in (tool.name for tool in app.built_in()):
-        raise UsageError(f"{args.name} is the name of a built-in tool; take another")
-    file = home() / "tools" / f"{args.name}.py"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(START.format(name=args.name, file=file))
-    except FileExistsError:
-        raise UsageError(f"{file} is there already; take another name") from None
-    print(file)
-    print(f"Next: edit it, then  tinsmith tools check {file}")
-    print(f"and  tinsmith tools test {args.name}")
-    return 0
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(f"{name!r} is not a Python name; take letters, digits and _")
+    if name.startswith("_"):
+        raise UsageError(f"{name}: files that begin with _ are not read; take another name")
+    if name in taken:
+        raise UsageError(f"there is a tool named {name} already; take another name")
+    file = home() / "tools" / f"{name}.py"
+    if file.exists():
+        raise UsageError(f"{file} is there already; take another name")
+    write_atomically(file, START.format(name=name, file=file.as_posix()))
+    return file
 
 
 def _trust(args: argparse.Namespace) -> int:
@@ -162,5 +175,5 @@ def _trust(args: argparse.Namespace) -> int:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}")
     app.trust(folder)
-    print(f"trusted {folder}")
+    say(f"trusted {folder}")
     return 0

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from agent.commands.following import follow
-from agent.commands.waiting import waiting
+from agent.commands.output import agrees, say, tell, waiting
 from agent.errors import UsageError
 from tools.quiet import quiet
 from tools.specialists.plan import Method, Task
 
 if TYPE_CHECKING:
     from tools.specialists.plan import Plan
-    from tools.specialists.proposal import Wishes
+    from tools.specialists.proposal import Proposal, Wishes
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,6 +67,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _train(args: argparse.Namespace) -> int:
     from agent.settings import home
 
+    proposal = planned(args)
+    if args.dry_run:
+        return 0
+    if not agreed(args):
+        return 1
+    from tools.specialists.jobs import Jobs
+
+    job = Jobs(home()).start(proposal.plan)
+    say(f"job       {job.id}")
+    return 0 if args.detach else follow(job)
+
+
+def planned(args: argparse.Namespace) -> Proposal:
+    """What would be done, told. Raises PlanError, DataError, UsageError."""
+    from agent.settings import home
+
     quiet()
     wishes = _wishes(args)
     with waiting("reading the examples"):
@@ -75,18 +90,16 @@ def _train(args: argparse.Namespace) -> int:
 
         proposal = propose(home(), wishes)
     _refuse_taken(proposal.plan)
-    print(proposal.describe(), flush=True)
+    say(proposal.describe())
     if not proposal.fits:
-        print("free some memory, or take a smaller --batch or --length", file=sys.stderr)
-    if args.dry_run:
-        return 0
-    if not args.yes and not _agreed():
-        return 1
-    from tools.specialists.jobs import Jobs
+        tell("free some memory, or take a smaller --batch or --length")
+    return proposal
 
-    job = Jobs(home()).start(proposal.plan)
-    print(f"job       {job.id}", flush=True)
-    return 0 if args.detach else follow(job)
+
+def agreed(args: argparse.Namespace) -> bool:
+    """Whether the user wants the plan carried out. Raises UsageError where nobody can be asked."""
+    nobody = "nobody is here to agree to the plan; --yes begins, --dry-run only shows"
+    return args.yes or agrees("Begin?", True, nobody)
 
 
 def _refuse_taken(plan: Plan) -> None:
@@ -122,11 +135,3 @@ def _epochs(text: str) -> int:
     if not text.isdecimal() or len(text) > 6 or int(text) < 1:
         raise UsageError(f"--epochs {text}: it is a number of at least 1, or auto")
     return int(text)
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is here to agree to the plan; --yes begins, --dry-run only shows")
-    while (said := input("Begin? [Y/n] ").strip().lower()) not in ("", "y", "yes", "n", "no"):
-        print(f"{said!r} is neither y nor n")
-    return said in ("", "y", "yes")

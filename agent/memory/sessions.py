@@ -218,6 +218,16 @@ class Session:
             )
         return Session.open(self._path, begun)
 
+    def usage(self, since: int = 0) -> Usage:
+        """What the replies have cost that are message `since` or a later one."""
+        with explained("the session"):
+            rows = self._database.execute(
+                "SELECT usage FROM messages WHERE session = ? ORDER BY id LIMIT -1 OFFSET ?",
+                (self.id, since),
+            ).fetchall()
+        with understood(f"session {self.id}"):
+            return sum((Usage(**json.loads(row[0])) for row in rows if row[0]), Usage())
+
     def close(self) -> None:
         self._database.close()
         _free(self._lock)

@@ -20,7 +20,8 @@ def have_model(settings: Settings, terminal: bool) -> None:
     if settings.engine in ("scripted", "openai") or settings.url:
         return
     name = settings.model or app.default_model()
-    if catalog.local(name):
+    converted = catalog.is_here(name) and name not in catalog.entries()
+    if converted or catalog.local(name):
         return
     one = catalog.entry(name)
     missing = [model for model in (name, catalog.EMBEDDER) if not catalog.is_here(model)]

@@ -32,11 +32,17 @@ def blocks(text: str) -> list[str]:
     return ["".join(lines[begin:end]) for begin, end in zip([0, *begins[1:]], ends, strict=True)]
 
 
+def code_blocks(text: str) -> list[str]:
+    """The code of each, in order, as `/copy` and `/save` number them."""
+    return [token.content for token in _PARSER.parse(text) if token.type in ("fence", "code_block")]
+
+
 class Answer(Markdown):
     """Markdown as people read it in a terminal: plain headings, code that can be copied."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__("", code_theme="ansi_dark", hyperlinks=False)
+    def __init__(self, text: str, code_theme: str = "ansi_dark") -> None:
+        """`code_theme`: a style of Pygments."""
+        super().__init__("", code_theme=code_theme, hyperlinks=False)
         self.markup = text
         self.parsed = _PARSER.parse(text)
         for token in self.parsed:

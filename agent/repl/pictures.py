@@ -90,6 +90,18 @@ class Picture:
         yield Segment(whole, control=[(ControlType.CURSOR_FORWARD, 0)])  # not measured, not cut
 
 
+@dataclass(frozen=True)
+class InPixels:
+    """A picture where the terminal draws pixels, else nothing: of blocks, nobody could read a
+    plot."""
+
+    file: Path
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if draws_pixels(console):
+            yield load(self.file)
+
+
 def load(file: Path) -> Picture:
     """Raises UsageError for what is no picture, is damaged, or is too large."""
     from PIL import Image, ImageOps, UnidentifiedImageError

@@ -19,6 +19,7 @@ from agent.approval import Answer, Remembered, pattern
 from agent.errors import TinsmithError, UsageError
 from agent.events import ToolFinished
 from agent.memory.sessions import Session
+from agent.repl import themes
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
 from agent.repl.interrupts import interrupts
@@ -77,7 +78,8 @@ class Repl:
         self._paths = tools
         self._typed = typed
         self._box: Toolbox | None = None
-        self.screen = Screen(draws=typed and _can_draw() and not settings.plain)
+        draws = typed and _can_draw() and not settings.plain
+        self.screen = Screen(draws, themes.of(settings.theme))
         self.status = Status()
         self._approve = Remembered(home() / "approvals.json", self._ask, self.screen.notice)
         self._before: Settings | None = None
@@ -241,7 +243,7 @@ class Repl:
             self.screen.dim(line)
         for line in found.problems:
             self.screen.notice(line)
-        before = self._jobs()
+        before = self.jobs()
         events = (agent.retry if again else agent.send)(sent, found.messages)
         with interrupts(agent.stop), self.screen.turn():
             try:
@@ -255,14 +257,14 @@ class Repl:
         if self.screen.ended == "interrupted":
             raise KeyboardInterrupt
         if self._typed and app.is_local(self.settings):
-            self._make_room(before)
+            self.make_room(before)
 
-    def _jobs(self) -> set[str]:
+    def jobs(self) -> set[str]:
         from tools.specialists.jobs import Jobs
 
         return {job.id for job in Jobs(home()).all()} if (home() / "jobs").is_dir() else set()
 
-    def _make_room(self, before: set[str]) -> None:
+    def make_room(self, before: set[str]) -> None:
         """Where a training that was begun in this turn waits for memory, offer that of the model.
 
         `before`: the jobs that were there before the turn.
@@ -287,7 +289,7 @@ class Repl:
                 self._loading.close()
                 self._loading = self._load(self.settings)
             else:
-                self.screen.dim(f"tinsmith jobs begin {job.id} begins it all the same")
+                self.screen.dim(f"/jobs begin {job.id} begins it all the same")
 
     def choose(self, question: str, answers: tuple[str, ...]) -> str:
         """One of `answers`, by its first letter; the last one at Ctrl-D, or where nobody types."""
@@ -359,6 +361,16 @@ class Repl:
         self.settings, self._aside = wanted, ""
         self._loading = self._load(wanted)
         self._loading.start()
+
+    @property
+    def has_user(self) -> bool:
+        """Whether somebody types, who can be asked."""
+        return self._typed
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a model to talk with now."""
+        return self._loading.is_loaded and self._loading.error is None and not self._aside
 
     @property
     def session(self) -> Session:

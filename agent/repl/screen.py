@@ -20,6 +20,7 @@ from agent.events import (
     TurnEnded,
 )
 from agent.repl.status import cost
+from agent.repl.themes import THEMES, Theme
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -48,8 +49,9 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Screen:
-    def __init__(self, draws: bool) -> None:
+    def __init__(self, draws: bool, theme: Theme = THEMES["dark"]) -> None:
         """`draws` False: text is written as it comes, all else goes to stderr."""
+        self._theme = theme
         self.ended = ""
         """Why the last turn ended."""
         self.draws = draws
@@ -199,17 +201,24 @@ class Screen:
             self._console.print(shown)
         self._put(captured.get(), sys.stdout)
 
+    def clear(self) -> None:
+        if self.terminal is not None:
+            self.terminal.clear()
+
+    def use(self, theme: Theme) -> None:
+        self._theme, self._made = theme, None
+
     def dim(self, text: str) -> None:
-        self._say(text, "dim", sys.stderr)
+        self._say(text, "aside", sys.stderr)
 
     def notice(self, text: str) -> None:
-        self._say(text if self.draws else f"tinsmith: {text}", "yellow", sys.stderr)
+        self._say(text if self.draws else f"tinsmith: {text}", "notice", sys.stderr)
 
     def proposal(self, name: str, arguments: Mapping[str, Any], preview: str) -> None:
         """What is to be allowed."""
         self.plain(written(name, arguments))
         for line in preview.splitlines():
-            style = "green" if line.startswith("+") else "red" if line.startswith("-") else ""
+            style = "added" if line[:1] == "+" else "removed" if line[:1] == "-" else ""
             self._say(line, style, sys.stdout)
 
     @property
@@ -304,7 +313,7 @@ class Screen:
             terminal.end_block()
             self._width = width
         options = self._console.options.update(width=width)
-        lines = self._console.render_lines(Answer(text), options, pad=False)
+        lines = self._console.render_lines(Answer(text, self._theme.code), options, pad=False)
         while lines and not any(one.text.strip() for one in lines[-1]):
             lines.pop()
         self._drawn = "".join(one.text for line in lines for one in line)
@@ -322,13 +331,13 @@ class Screen:
         from rich.text import Text
 
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{mark} ", "green" if event.ok else "red")
+        text.append(f"{mark} ", "fine" if event.ok else "failed")
         width = max(8, self.width - 6 - len(seconds))
-        shown = Text(call, "dim")
+        shown = Text(call, "aside")
         shown.truncate(max(width // 2, width - Text(result).cell_len), overflow="ellipsis")
-        answer = Text(f" → {result}", "dim" if event.ok else "red")
+        answer = Text(f" → {result}", "aside" if event.ok else "failed")
         answer.truncate(width + 3 - shown.cell_len, overflow="ellipsis")
-        self.show(text.append_text(shown).append_text(answer).append(seconds, "dim"))
+        self.show(text.append_text(shown).append_text(answer).append(seconds, "aside"))
 
     def _say(self, text: str, style: str, otherwise: TextIO) -> None:
         """A line on the terminal, or to `otherwise`."""
@@ -351,8 +360,10 @@ class Screen:
     def _console(self) -> Console:
         if self._made is None:
             from rich.console import Console
+            from rich.theme import Theme as Styles
 
-            self._made = Console(highlight=False, force_terminal=self.draws or None)
+            styles = Styles(dict(self._theme.styles))
+            self._made = Console(highlight=False, force_terminal=self.draws or None, theme=styles)
         if self.terminal is not None:
             self._made.width = self.terminal.width
         return self._made

@@ -74,7 +74,7 @@ class Trainings:
         if version not in registry.versions(name):
             return
         one = registry.manifest(name, version)
-        self._tell(f"{measures(one)}. {next_step(registry, one, '/promote')}")
+        self._tell(f"{measures(one)}. {next_step(registry, one, '/specialists')}")
 
 
 def _briefly(job: Job) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ FRESH = "--new"
 """Behind the name of a collection that is being embedded anew."""
 PATIENCE = 600.0
 """Seconds that a program waits for another one to end its writing."""
+_OPENING = threading.Lock()
+"""Chroma's clients of one folder share what two threads at once would both begin."""
 PAGE = 2000
 """Passages of one request."""
 LOOKED_AT = 200
@@ -206,18 +209,21 @@ class Store:
         return held
 
     def _open(self) -> Any:
-        if self._client is None:
-            import chromadb
-            from chromadb.config import Settings
-
-            settings = Settings(anonymized_telemetry=False)
-            if self._url:
-                host, port, ssl = _address(self._url)
-                self._client = chromadb.HttpClient(host, port, ssl, settings=settings)
-            else:
-                self._place.mkdir(parents=True, exist_ok=True)
-                self._client = chromadb.PersistentClient(self._place, settings=settings)
+        with _OPENING:
+            if self._client is None:
+                self._client = self._connected()
         return self._client
+
+    def _connected(self) -> Any:
+        import chromadb
+        from chromadb.config import Settings
+
+        settings = Settings(anonymized_telemetry=False)
+        if self._url:
+            host, port, ssl = _address(self._url)
+            return chromadb.HttpClient(host, port, ssl, settings=settings)
+        self._place.mkdir(parents=True, exist_ok=True)
+        return chromadb.PersistentClient(self._place, settings=settings)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from agent.errors import UsageError
 from agent.memory import window
 from agent.memory.sessions import Session
 from agent.repl.commands import choices
-from agent.repl.commands.command import command, whole_number
+from agent.repl.commands.command import command, nothing, whole_number
 from agent.settings import home
 
 if TYPE_CHECKING:
@@ -21,24 +21,38 @@ LISTED = 10
 
 @command
 def new(repl: Repl, rest: str) -> None:
-    """begin a new conversation"""
+    """begin a new conversation
+
+    The one of now is kept: /resume goes back to it.
+    """
+    nothing("new", rest)
     _go_on(repl, Session.create(home() / "sessions.db"))
 
 
 @command
 def sessions(repl: Repl, rest: str) -> None:
-    """list the latest conversations"""
+    """list the latest conversations
+
+    `tinsmith sessions` lists all of them, and searches them.
+    """
     from agent.commands.sessions import line_of
     from agent.memory.sessions import sessions
 
-    for one in sessions(home() / "sessions.db", LISTED):
+    nothing("sessions", rest)
+    latest = sessions(home() / "sessions.db", LISTED)
+    for one in latest:
         repl.screen.plain(line_of(one))
+    if not latest:
+        repl.screen.dim("nothing was said yet in any conversation")
 
 
 @command(completes=choices.sessions)
 def resume(repl: Repl, rest: str) -> None:
-    """go on with another conversation: /resume ID, as /sessions lists it"""
-    wanted = whole_number("resume", rest)
+    """go on with another conversation: /resume ID, as /sessions lists it
+
+    /resume 12
+    """
+    wanted = whole_number("resume", rest, "the number of a conversation, as /sessions lists it")
     if wanted == repl.session.id:
         raise UsageError(f"/resume {rest}: it is the one that you are in")
     _go_on(repl, Session.open(home() / "sessions.db", wanted))
@@ -47,49 +61,74 @@ def resume(repl: Repl, rest: str) -> None:
 
 @command
 def fork(repl: Repl, rest: str) -> None:
-    """go on in a copy of this conversation; /fork N: with your first N messages only"""
-    _go_on(repl, repl.session.fork(whole_number("fork", rest) if rest else None))
+    """go on in a copy of this conversation; /fork N: with your first N messages only
+
+    This one stays as it is; /resume goes back to it.
+
+    /fork 2
+    """
+    count = whole_number("fork", rest, "a number of your messages") if rest else None
+    _go_on(repl, repl.session.fork(count))
     repl.screen.recall(repl.session.messages)
 
 
 @command
 def undo(repl: Repl, rest: str) -> None:
-    """back to before your last message, in a copy; /undo N: before the last N"""
-    _back(repl, whole_number("undo", rest or "1"))
+    """back to before your last message, in a copy; /undo N: before the last N
+
+    What is taken back stays in the conversation before, which /sessions lists.
+
+    /undo 2
+    """
+    _back(repl, whole_number("undo", rest or "1", "a number of your messages"))
     repl.screen.recall(repl.session.messages)
 
 
 @command
 def edit(repl: Repl, rest: str) -> None:
-    """back to before your last message, with it in the line to be changed"""
+    """back to before your last message, with it in the line to be changed
+
+    In a copy, as /undo.
+    """
+    nothing("edit", rest)
     repl.begin_line("")  # where nobody types, nothing is undone
     repl.begin_line(_back(repl, 1))
 
 
 @command
 def retry(repl: Repl, rest: str) -> None:
-    """send your last message once more, for another answer"""
+    """send your last message once more, for another answer
+
+    In a copy, as /undo. The model draws where it took the likeliest word before.
+    """
+    nothing("retry", rest)
     repl.agent()  # nothing is taken back where no model can answer
     repl.send(_back(repl, 1), again=True)
 
 
 @command
 def pin(repl: Repl, rest: str) -> None:
-    """keep the last request and its answer word for word when the window gets full"""
-    if rest:
-        raise UsageError(f"/pin {rest}: it is /pin alone, for the last request")
+    """keep the last request and its answer word for word when the window gets full
+
+    /unpin lists what is pinned.
+    """
+    nothing("pin", rest)
     repl.screen.plain(f"pinned: {compaction.pin(repl.agent())}")
 
 
 @command
 def unpin(repl: Repl, rest: str) -> None:
-    """list what is pinned; /unpin N lets go of it"""
+    """list what is pinned; /unpin N lets go of it
+
+    /unpin 1
+    """
     agent = repl.agent()
     if rest:
-        repl.screen.plain(
-            f"no longer pinned: {compaction.unpin(agent, whole_number('unpin', rest))}"
-        )
+        number = whole_number("unpin", rest, "the number of a pin")
+        repl.screen.plain(f"no longer pinned: {compaction.unpin(agent, number)}")
         return
+    if not window.pinned(agent.session.messages):
+        repl.screen.dim("nothing is pinned; /pin keeps the last request and its answer")
     for number, (request, _) in enumerate(window.pinned(agent.session.messages).values(), 1):
         repl.screen.plain(f"{number:4}  {request}")
 

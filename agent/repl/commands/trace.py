@@ -18,7 +18,7 @@ def trace(repl: Repl, rest: str) -> None:
     from agent.trace.read import read
     from agent.trace.tree import tree
 
-    wanted = whole_number("trace", rest or "1")
+    wanted = whole_number("trace", rest or "1", "the number of a turn, 1 for the last")
     if not repl.session.messages:
         raise UsageError("/trace: nothing was said in this conversation yet")
     if not wanted:

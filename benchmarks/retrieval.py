@@ -64,7 +64,7 @@ def main() -> None:
 def documents(folder: Path) -> None:
     """A file for each abstract: its title, an empty line, its text."""
     folder.mkdir(parents=True)
-    for number, (title, text) in enumerate(_records("cran.all.1400"), 1):
+    for number, (title, text) in enumerate(records("cran.all.1400"), 1):
         (folder / f"{number}.txt").write_text(f"{title}\n\n{text}\n", "utf-8")
 
 
@@ -117,7 +117,7 @@ def textbook(embedder: str, texts: list[str]) -> Clock:
 
 
 def cranfield(library: Library) -> None:
-    queries = [text for _, text in _records("cran.qry")]
+    queries = [text for _, text in records("cran.qry")]
     relevant: dict[int, set[str]] = {}
     for line in (data("cranfield") / "cranqrel").read_text("utf-8").splitlines():
         query, document, grade = map(int, line.split()[:3])
@@ -177,7 +177,7 @@ def _text(chance: np.random.Generator) -> str:
     return " ".join(f"w{word}" for word in chance.zipf(1.3, 120) if word < 100_000)
 
 
-def _records(name: str) -> list[tuple[str, str]]:
+def records(name: str) -> list[tuple[str, str]]:
     """Title and text of the records of a file in Cranfield's format."""
     found = []
     for record in (data("cranfield") / name).read_text("utf-8").split("\n.I ")[0:]:

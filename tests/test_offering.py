@@ -277,3 +277,14 @@ def test_a_request_that_took_several_calls_is_said_again(tmp_path: Path) -> None
     )
     assert str(session.messages[-2].text).endswith(request_)
     session.close()
+
+
+@pytest.mark.parametrize(("near", "mode"), [(0.5, "call"), (0.3, "text")])
+def test_a_request_that_the_documents_answer_wants_a_search(
+    embedder: SentenceEmbedder, near: float, mode: str
+) -> None:
+    search = ToolSpec("search", "Find passages.", {"type": "object"}, knows=lambda request: near)
+    engine = ScriptedEngine()
+    request = "Since when do otters hold hands while they sleep?"
+    specs = [*SPECS, search]
+    assert Offering(embedder, 20).offer(engine, asked(request), specs, ())[1].mode == mode

@@ -83,6 +83,9 @@ class Tool(StructuredTool):
     subjects: Callable[[], Sequence[str]] | None = None
     """Gives the names of what there is for this tool now, such as the files: a request that names
     one of them is likely to want it. The model is not told them."""
+    knows: Callable[[str], float] | None = None
+    """How near what this tool would find comes to a request, as a cosine: what stands in the user's
+    documents is asked for without a word of documents. Asked before each turn, so it is quick."""
     preview: Callable[..., str] | None = None
     """Given the arguments, what the user should see before allowing the call: a diff, say."""
 
@@ -97,6 +100,7 @@ class ToolSpec:
     """JSON schema of the arguments, an object, without `$ref` and `title`."""
     examples: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    knows: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,12 +128,13 @@ def tool(
     examples: Sequence[str] = (),
     choices: Mapping[str, Callable[..., Choices]] | None = None,
     subjects: Callable[..., Sequence[str]] | None = None,
+    knows: Callable[..., float] | None = None,
     preview: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a typed function a tool; on a method, each instance gives a tool of its own.
 
-    `choices` and `subjects` of a method take no arguments, or `self`. Raises ToolMistake.
+    On a method these functions may take `self` first. Raises ToolMistake.
     """
 
     def declare(function: Callable[..., Any]) -> Any:
@@ -169,7 +174,8 @@ def spec(tool: BaseTool) -> ToolSpec | None:
             place["description"] = f"{place.get('description', parameter)} ({each})"
     examples = tuple(getattr(tool, "examples", ()))
     description = tool.description.split("\n\nArgs:")[0].strip()
-    return ToolSpec(tool.name, description, parameters, examples, _subjects(tool))
+    knows = getattr(tool, "knows", None)
+    return ToolSpec(tool.name, description, parameters, examples, _subjects(tool), knows)
 
 
 def _subjects(tool: BaseTool) -> tuple[str, ...]:
@@ -278,7 +284,7 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     extra: dict[str, Any] = {
         key: options[key] for key in ("approval", "timeout") if options.get(key)
     }
-    for key in ("preview", "subjects"):
+    for key in ("preview", "subjects", "knows"):
         if (given := options.get(key)) is not None:
             if not callable(given):
                 raise ToolMistake(f"tool {name!r}: {key} is {given!r}, and must be a function")

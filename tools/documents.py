@@ -37,6 +37,13 @@ def _subjects(self: Documents) -> Sequence[str]:
     return [name for name in names if name.strip() and len(name) > 1]
 
 
+def _knows(self: Documents, request: str) -> float:
+    try:
+        return self._library.nearness(request)
+    except ToolError:  # the call, should there be one, tells of it
+        return -1.0
+
+
 def _places(self: Documents) -> Sequence[str]:
     """Folders and readable files of the working folder."""
     from tools.knowledge.formats import kind_of
@@ -95,6 +102,7 @@ class Documents:
         ],
         choices={"collection": _collections},
         subjects=_subjects,
+        knows=_knows,
         timeout=120,
     )
     def search_documents(self, collection: str, question: str) -> str:

@@ -136,6 +136,10 @@ class Terminal:
         if self._error is not None:
             raise self._error
         sys.stdout, sys.stderr = _Printed(self, sys.stdout), _Printed(self, sys.stderr)
+        if sys.platform != "win32":
+            # prompt_toolkit draws again as soon as it has sent the signal that is to stop it, which
+            # with several threads may be before the program stops: the shell then writes over it
+            signal.signal(signal.SIGCONT, lambda number, frame: self._continue())
         threading.Thread(target=self._look, name="status", daemon=True).start()
 
     def stop(self) -> None:
@@ -415,6 +419,10 @@ class Terminal:
     def _write(self, text: str) -> None:
         self._output.write_raw(text)
         self._output.flush()
+
+    def _continue(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._above, "", context=self.app.context)
 
     def _exit(self) -> None:
         if self.app.is_running:

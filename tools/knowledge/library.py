@@ -249,6 +249,18 @@ class Library:
         some = list(itertools.islice(hits, max(count, CANDIDATES)))
         return _reranked(self._reranker, question, some)[:count]
 
+    def nearness(self, question: str) -> float:
+        """The cosine of the passage of any collection that comes nearest; -1 without documents.
+
+        Raises DocumentError.
+        """
+        mine = [one.name for one in self.collections() if one.embedder == self._vectors.name]
+        if not mine:
+            return -1.0
+        vector = self._vectors.embed([question])[0]
+        found = [self._store.nearest(name, vector, 1).values() for name in mine]
+        return max((cosine for one in found for cosine in one), default=-1.0)
+
     @_mending
     def show(self, collection: str, id: str) -> Hit:
         """`id`: its beginning is enough. Raises DocumentError."""

@@ -18,7 +18,8 @@ import numpy as np
 from agent import catalog
 from agent.offering import IS_KNOWN
 from agent.settings import home
-from benchmarks.retrieval import data, documents, records
+from benchmarks.parts import data
+from benchmarks.retrieval import documents, records
 from tools.knowledge.library import DEFAULT, Library
 
 DRAWN = 300

@@ -43,7 +43,7 @@ def main() -> None:
         library.add([Path(folder) / "cranfield"], DEFAULT)
         print(f"{'':26}{''.join(f'{one:>8} %' for one in PERCENTILES)}   over {IS_KNOWN}")
         for name, texts in asked.items():
-            near = np.array([library.nearness(text) for text in texts])
+            near = np.array([library.nearest(text)[1] for text in texts])
             shown = "".join(f"{one:>10.2f}" for one in np.percentile(near, PERCENTILES))
             print(f"{name:26}{shown}   {(near > IS_KNOWN).mean():.1%}")
         library.close()

@@ -511,3 +511,22 @@ def test_the_command(home: Path, folder: Path) -> None:
         done = here("docs", *words)
         assert (done.returncode, told in done.stderr) == (code, True), done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_of_several_collections_the_one_that_knows_is_searched(
+    library: Library, folder: Path
+) -> None:
+    (folder / "birds").mkdir()
+    (folder / "birds" / "swift.txt").write_text("Swifts sleep on the wing.\n")
+    library.add([folder / "birds"], "birds")
+    (folder / "bills.txt").write_text("Bills are paid on the last Friday.\n")
+    library.add([folder / "bills.txt"], "money")
+    box = Documents(library, Files(folder))
+    now = spec(box.search_documents)
+    assert now is not None
+    assert now.parameters["properties"]["collection"]["enum"] == ["all", "birds", "money"]
+    for question in ("Swifts sleep on the wing.", "Bills are paid on the last Friday."):
+        said = invoke(box.search_documents, {"collection": "all", "question": question})
+        assert f"\n{question}" in said
+    assert now.knows is not None
+    assert now.knows("Swifts sleep on the wing.") > 0.9

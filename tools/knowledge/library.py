@@ -249,17 +249,19 @@ class Library:
         some = list(itertools.islice(hits, max(count, CANDIDATES)))
         return _reranked(self._reranker, question, some)[:count]
 
-    def nearness(self, question: str) -> float:
-        """The cosine of the passage of any collection that comes nearest; -1 without documents.
+    def nearest(self, question: str) -> tuple[str, float]:
+        """The collection whose nearest passage comes nearest, and the cosine of that; without
+        documents "" and -1.
 
         Raises DocumentError.
         """
         mine = [one.name for one in self.collections() if one.embedder == self._vectors.name]
         if not mine:
-            return -1.0
+            return "", -1.0
         vector = self._vectors.embed([question])[0]
-        found = [self._store.nearest(name, vector, 1).values() for name in mine]
-        return max((cosine for one in found for cosine in one), default=-1.0)
+        found = {name: list(self._store.nearest(name, vector, 1).values()) for name in mine}
+        near = {name: one[0] for name, one in found.items() if one}
+        return max(near.items(), key=lambda one: one[1], default=("", -1.0))
 
     @_mending
     def show(self, collection: str, id: str) -> Hit:

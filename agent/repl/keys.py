@@ -12,18 +12,6 @@ from prompt_toolkit.keys import Keys
 if TYPE_CHECKING:
     from agent.repl.terminal import Terminal
 
-KEYS = (
-    ("Enter", "send; with a \\ before it, or Alt-Enter: another line"),
-    ("Esc", "take back what waits to be sent"),
-    ("Tab", "complete /commands, @files, #collections, $specialists, names of tools"),
-    ("Up, Ctrl-R", "lines typed before, in other conversations too"),
-    ("Ctrl-X Ctrl-E", "change the line in $EDITOR"),
-    ("Ctrl-C", "stop the answer and keep it; twice within two seconds: leave"),
-    ("Ctrl-D", "leave"),
-    ("Ctrl-Z", "to the shell; fg comes back"),
-)
-"""What /help shows."""
-
 
 def bindings(terminal: Terminal) -> KeyBindings:
     keys = KeyBindings()

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 KEYS = (
-    ("Enter", "sends; Alt-Enter, or a \\ at the end, breaks the line"),
-    ("Tab", "completes commands, what they take, names of tools"),
-    ("Ctrl-C", "stops an answer and keeps it; twice leaves"),
-    ("Ctrl-D", "leaves; the conversation is kept"),
+    ("Enter", "send; with a \\ before it, or Alt-Enter: another line"),
+    ("Esc", "take back what waits to be sent"),
+    ("Tab", "complete /commands, @files, #collections, $specialists, names of tools"),
+    ("Up, Ctrl-R", "lines typed before, in other conversations too"),
+    ("Ctrl-X Ctrl-E", "change the line in $EDITOR"),
+    ("Ctrl-C", "stop the answer and keep it; twice within two seconds: leave"),
+    ("Ctrl-D", "leave"),
+    ("Ctrl-Z", "to the shell; fg comes back"),
 )
+"""What /help shows of `agent.repl.keys`, and of prompt-toolkit's own."""
 
 
 @command(completes=lambda repl, typed: map(Choice, COMMANDS))

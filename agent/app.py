@@ -161,11 +161,9 @@ def weights_size(settings: Settings) -> int:
     """Bytes that loading the model takes into memory, about; 0 where it is not known."""
     if settings.engine == "scripted" or not is_local(settings):
         return 0
-    name = settings.model or default_model()
-    path = catalog.weights(name, settings.engine, settings.device).path
     from agent.estimate import estimate
 
-    return estimate(path, settings.bits).weights
+    return estimate(weights_of(settings).path, settings.bits).weights
 
 
 def _free_on_gpu() -> int:

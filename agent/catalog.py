@@ -253,11 +253,16 @@ def recommend(free: int, gpu: int) -> Entry:
 
     The smallest when none fits.
     """
+    return fitting(free, gpu)[-1]
+
+
+def fitting(free: int, gpu: int) -> list[Entry]:
+    """The models to talk with that fit into so many bytes, the best last; at least the smallest."""
     by_memory = sorted((e for e in entries().values() if e.memory), key=lambda e: e.memory)
     by_gpu = sorted((e for e in entries().values() if e.gpu), key=lambda e: e.gpu)
-    fitting = [e for e in by_memory if e.memory << 30 <= free]
-    fitting += [e for e in by_gpu if e.gpu << 30 <= gpu]
-    return fitting[-1] if fitting else by_memory[0]
+    fit = [e for e in by_memory if e.memory << 30 <= free]
+    fit += [e for e in by_gpu if e.gpu << 30 <= gpu]
+    return fit or by_memory[:1]
 
 
 def remove(name: str) -> int:

@@ -512,6 +512,16 @@ def test_ctrl_d_at_the_offer_to_fetch_means_no() -> None:
     child.expect("tinsmith: no model;")
 
 
+def test_the_first_run_offers_what_fits_and_takes_no_other_answer() -> None:
+    child = terminal("chat")
+    child.expect("These fit:.*1  .*to fetch")
+    child.expect("Enter for 1, n for none")
+    child.send("9\r")
+    child.expect("'9' is none of them")
+    child.send("n\r")
+    child.expect("tinsmith: no model;")
+
+
 def test_chat_answers_on_a_dumb_terminal(tmp_path: Path) -> None:
     child = terminal("chat", *scripted(tmp_path, {"say": "I am here."}), term="dumb")
     child.expect("Ctrl-D leaves")

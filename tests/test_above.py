@@ -121,3 +121,25 @@ def test_a_finished_block_is_not_touched_by_the_next() -> None:
     terminal.growing.finish()
     terminal.show([line(("two", True))])
     assert terminal.text()[:4] == ["one", "two", *PROMPT]
+
+
+@given(st.integers(0, 30), lines.map(lambda some: some[:20]), lines.map(lambda some: some[:20]))
+@settings(deadline=None)
+def test_what_is_printed_meanwhile_stands_above_what_grows(
+    above: int, before: list[Line], after: list[Line]
+) -> None:
+    terminal = Terminal(above)
+    terminal.show(before)
+    terminal.stream.feed("\r\x1b[J")
+    terminal.stream.feed(
+        terminal.growing.around("news\n", ROWS - len(PROMPT)).replace("\n", "\r\n")
+    )
+    terminal._draw_prompt()
+    terminal.show(after)
+    text = "\n".join(terminal.text()).rstrip().split("\n")
+    assert text[-2:] == PROMPT
+    assert text.count("news") == 1
+    visible = ROWS - len(PROMPT)
+    wanted = shown(after) + [""] * (terminal.growing.height - len(after))
+    part = wanted[-visible:]
+    assert text[len(text) - 2 - len(part) : -2] == part

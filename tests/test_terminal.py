@@ -171,6 +171,26 @@ def test_the_line_is_changed_in_an_editor(tmp_path: Path, state: Path) -> None:
     assert str(read(state / "sessions.db", 1)[0].text) == "from the editor"
 
 
+def test_what_is_said_while_the_editor_is_open_waits_for_the_screen(work: Path) -> None:
+    editor = work.parent / "editor.sh"
+    editor.write_text(
+        "#!/bin/sh\necho editing; touch go; while [ ! -e done ]; do sleep 0.05; done\n"
+    )
+    editor.chmod(0o755)
+    options = [*scripted(work.parent, CALL, {"say": "Said meanwhile."}), "--tools",
+               str(work.parent / "wait.py")]  # fmt: skip
+    one = Emulator("chat", *options, cwd=work, env={"EDITOR": str(editor), "VISUAL": ""})
+    one.see("Ctrl-D leaves")
+    one.send("wait for it\r")
+    one.see(r"· wait\(\)")
+    one.send("\x18\x05")
+    one.see("editing")
+    assert "Said meanwhile" not in one.text
+    (work / "done").touch()
+    one.see("Said meanwhile\\.")
+    assert one.leave() == 0
+
+
 def test_a_suspended_program_comes_back(tmp_path: Path) -> None:
     options = " ".join(scripted(tmp_path, {"say": "ok"}))
     shell = Emulator("--version")  # replaced below by a shell, which alone can bring it back
@@ -223,7 +243,7 @@ def test_an_answer_is_shown_once_at_any_width(
     one.see("leaves")
     one.send("go\r")
     one.see("The end\\.")
-    one.see("written")
+    one.see("scripted ·")
     text = " ".join(one.text.split())
     for part in ("A first paragraph", "one", "print(x)", "The end."):
         assert text.count(part) == 1, one.text

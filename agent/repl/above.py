@@ -77,6 +77,15 @@ class Growing:
         changes = self._changes(lines, first)
         return _up(drawn - first) + "".join(f"{one}\n" for one in changes)
 
+    def around(self, text: str, visible: int) -> str:
+        """Where the prompt has been taken away: `text`, whole lines, above what is drawn of it.
+
+        `visible`: rows that were above the prompt.
+        """
+        shown = self._drawn[-visible:] if visible else []
+        again = "".join(f"{self._change(one, [])}\n" for one in shown)
+        return f"{_up(len(shown))}\r\x1b[J{text}{again}"
+
     @property
     def height(self) -> int:
         """Lines that it has on the screen, or above it."""

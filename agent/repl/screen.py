@@ -197,7 +197,7 @@ class Screen:
     def show(self, shown: RenderableType) -> None:
         """A table, a picture, Markdown: whatever rich can draw. Plain text in a pipe."""
         self._end_line()
-        with self._lock, self._console.capture() as captured:
+        with self._console.capture() as captured:
             self._console.print(shown)
         self._put(captured.get(), sys.stdout)
 
@@ -345,7 +345,7 @@ class Screen:
         if not self.draws:
             print(text, file=otherwise, flush=True)
             return
-        with self._lock, self._console.capture() as captured:
+        with self._console.capture() as captured:
             self._console.print(clean(text), style=style, markup=False, emoji=False)
         self._put(captured.get(), sys.stdout)
 

@@ -293,18 +293,24 @@ class Terminal:
         done: Future[T] = Future()
 
         def work() -> None:
+            if self.app._running_in_terminal:  # the screen is the editor's, or the shell's
+                self._loop_of().call_later(GLANCE, work)
+                return
             try:
                 done.set_result(do())
             except BaseException as error:
                 done.set_exception(error)
 
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(work, context=self.app.context)
+        self._loop_of().call_soon_threadsafe(work, context=self.app.context)
         while True:
             with contextlib.suppress(TimeoutError):
                 return done.result(GLANCE)
             if not self._thread.is_alive():
                 raise RuntimeError("the prompt has ended")
+
+    def _loop_of(self) -> AbstractEventLoop:
+        assert self._loop is not None
+        return self._loop
 
     def _accept(self, buffer: Buffer) -> bool:
         text = buffer.text
@@ -325,8 +331,8 @@ class Terminal:
             self._kept, self.buffer.text = self.buffer.text, default
             self.buffer.cursor_position = len(default)
         self.app.invalidate()
-        if self._loop is not None:
-            self._loop.call_later(READING, self.app.invalidate)
+        if self._thread.is_alive():
+            self._loop_of().call_later(READING, self.app.invalidate)
 
     def _end_question(self, question: Question) -> None:
         self.question = None
@@ -392,8 +398,9 @@ class Terminal:
         self._drawn.set()
 
     def _print(self, text: str) -> None:
-        self._growing.finish()
-        self._above(text if text.endswith("\n") else f"{text}\n")
+        visible = self._prompt.rows - self._prompt.height if self._prompt else 0
+        whole = text if text.endswith("\n") else f"{text}\n"
+        self._above(self._growing.around(whole, visible))
 
     def _grow(self, lines: list[Line]) -> None:
         prompt = self._prompt
@@ -421,8 +428,7 @@ class Terminal:
         self._output.flush()
 
     def _continue(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._above, "", context=self.app.context)
+        self._loop_of().call_soon_threadsafe(self._above, "", context=self.app.context)
 
     def _exit(self) -> None:
         if self.app.is_running:

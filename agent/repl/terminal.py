@@ -24,7 +24,7 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.output import Output, create_output
+from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
@@ -116,6 +116,8 @@ class Terminal:
             style=DynamicStyle(style),
             editing_mode=editing_mode,
             output=self._output,
+            # prompt_toolkit knows no NO_COLOR (no-color.org), which rich does
+            color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
             erase_when_done=True,
         )
         self.app = self.session.app

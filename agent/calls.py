@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.approval import Approver
 from agent.events import Event, Notice, ToolFinished, ToolProgress, ToolStarted
@@ -76,15 +76,17 @@ def _side_by_side(
 
     running: list[_Running | ToolMessage] = []
     for call in calls:
-        yield ToolStarted(_id(call), call["name"], call["args"])
         tool = tools[call["name"]]
+        allowed: ToolCall | ToolMessage
         if stopped.is_set():
-            running.append(_answer(call, "stopped by the user before it ran", ok=False))
-            continue
-        allowed = _allowed(tool, call, approve, untrusted)
-        if isinstance(allowed, ToolMessage):
-            running.append(allowed)
+            allowed = _answer(call, "stopped by the user before it ran", ok=False)
         else:
+            allowed = _allowed(tool, call, approve, untrusted)
+        if isinstance(allowed, ToolMessage):
+            yield ToolStarted(_id(call), call["name"], call["args"])
+            running.append(allowed)
+        else:  # told only now: the user may have changed it
+            yield ToolStarted(_id(call), call["name"], allowed["args"])
             session.call_started(_id(call))
             running.append(_Running(tool, allowed, seconds, _origin(session)))
     answers: list[ToolMessage] = []
@@ -116,6 +118,7 @@ def _allowed(
     writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
         return call
+    wrong = ""
     while True:
         try:
             shown = preview(tool, call["args"])
@@ -123,14 +126,29 @@ def _allowed(
             return _mistake(call, error)
         except Exception as error:  # the tool's own code; the user can still decide
             shown = f"(no preview: {type(error).__name__}: {error})"
-        decision = approve(call["name"], call["args"], shown, untrusted)
+        decision = approve(call["name"], call["args"], wrong or shown, untrusted)
         if decision.instead is not None:
             call = {**call, "args": dict(decision.instead)}
+            wrong = _misfit(tool, call["args"])
             continue
         if decision.allowed:
             return call
         why = f": {decision.reason}" if decision.reason else ""
         return _answer(call, f"the user did not allow this call{why}", ok=False)
+
+
+def _misfit(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
+    """What is wrong with arguments that the user wrote; "" when they fit."""
+    import jsonschema
+
+    from tools.base import spec
+
+    now = spec(tool)
+    try:
+        jsonschema.validate(dict(arguments), now.parameters if now else {})
+    except jsonschema.ValidationError as error:
+        return f"(these arguments do not fit: {error.message})"
+    return ""
 
 
 class _Running:

@@ -233,7 +233,7 @@ def _moment(shown: Shown, messages: Sequence[BaseMessage]) -> str:
 
 def _missing(shown: Shown, messages: Sequence[BaseMessage]) -> Counter[str]:
     """Of what was shown."""
-    from agent.repl.screen import written
+    from agent.repl.clean import written
 
     kept = words_of(shown.number, "\n".join(str(x.text) for x in messages if x.type == "ai"))
     counts = Counter({"words shown": len(shown.words), "results shown": len(shown.results)})

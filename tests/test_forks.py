@@ -130,7 +130,7 @@ def test_consent_for_a_session_does_not_go_into_its_fork(tmp_path: Path) -> None
     child.expect("Ctrl-D leaves")
     child.send("write it\r")
     child.expect("dit the call")
-    child.send("s")
+    child.send("s\r")
     child.expect("wrote 1 line")
     child.send("/retry\r")
     child.expect("dit the call")

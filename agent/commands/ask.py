@@ -126,7 +126,7 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
 def _draw(events: Iterator[Event], answer: dict[str, Any], out: TextIO | None) -> None:
     """The answer goes to `out` as it comes, all else to stderr and into the envelope."""
     from agent.events import Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded
-    from agent.repl.screen import clean
+    from agent.repl.clean import clean
 
     started: dict[str, Any] = {}
     for event in events:
@@ -156,7 +156,7 @@ def _draw(events: Iterator[Event], answer: dict[str, Any], out: TextIO | None) -
 
 
 def _say(text: str) -> None:
-    from agent.repl.screen import clean
+    from agent.repl.clean import clean
 
     print(clean(text), file=sys.stderr)
 

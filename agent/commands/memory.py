@@ -81,7 +81,7 @@ def _forget(args: argparse.Namespace) -> int:
 
 
 def _print(lines: Iterator[str]) -> int:
-    from agent.repl.screen import clean
+    from agent.repl.clean import clean
 
     for line in lines:
         print(clean(line))

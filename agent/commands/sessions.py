@@ -66,7 +66,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def line_of(one: About) -> str:
     """Of the list."""
-    from agent.repl.screen import one_line
+    from agent.repl.clean import one_line
 
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))
     forked = f"  (from {one.parent})" if one.parent else ""
@@ -113,7 +113,7 @@ def _by_meaning(text: str) -> list[Found]:
 
 
 def _print(found: Sequence[Found], text: str) -> None:
-    from agent.repl.screen import one_line
+    from agent.repl.clean import one_line
 
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.written))
@@ -123,7 +123,7 @@ def _print(found: Sequence[Found], text: str) -> None:
 
 def _show(args: argparse.Namespace) -> int:
     from agent.memory.sessions import read
-    from agent.repl.screen import clean
+    from agent.repl.clean import clean
 
     print(clean(_markdown(read(_file(), args.session))), end="")
     return 0
@@ -154,11 +154,13 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def write(messages: Sequence[BaseMessage], file: Path) -> None:
-    """Into `file`: JSON, or Markdown, by its ending."""
+    """Into `file`: JSON, or Markdown, by its ending. Raises UsageError without its folder."""
     from langchain_core.messages import messages_to_dict
 
     from tools.storage import write_atomically
 
+    if not file.parent.is_dir():
+        raise UsageError(f"{file}: there is no folder {file.parent}")
     if file.suffix == ".json":
         text = json.dumps(messages_to_dict(messages), indent=1) + "\n"
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import app, catalog, machine
 from agent.errors import ModelError
-from agent.repl.screen import one_line
+from agent.repl.clean import one_line
 from agent.settings import Settings, home
 
 MOST_OFFERED = 4

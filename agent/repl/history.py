@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prompt_toolkit.history import History
 
-from agent.repl.screen import clean
+from agent.repl.clean import clean
 
 MOST = 2000
 """Entries that are read, the newest."""
@@ -25,6 +25,10 @@ BLOCK = 1 << 16
 """Bytes that are read at once, from the end of the file."""
 FURTHEST = 8 << 20
 """Bytes that are read at most."""
+
+
+PASTED = "[pasted text"
+"""How the name of a long paste begins; what it stands for is kept nowhere."""
 
 
 class Typed(History):
@@ -54,7 +58,7 @@ class Typed(History):
 
     def store_string(self, string: str) -> None:
         text = clean(string)
-        if not text.strip() or len(text) > LONGEST:
+        if not text.strip() or len(text) > LONGEST or PASTED in text:
             return
         if kind := _kind_of_secret(text):
             self._tell(f"there is a secret in that line ({kind}); it is not kept in the history")

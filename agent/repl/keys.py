@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_completions, has_focus
+from prompt_toolkit.filters import Condition, emacs_insert_mode, has_completions, has_focus
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def bindings(terminal: Terminal) -> KeyBindings:
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
-    answering = typing & Condition(lambda: _wants_key(terminal))
     empty = Condition(lambda: not terminal.buffer.text)
     waits = Condition(lambda: bool(terminal.queued) and terminal.question is None)
 
@@ -25,6 +24,13 @@ def bindings(terminal: Terminal) -> KeyBindings:
         buffer = event.current_buffer
         if buffer.complete_state and buffer.complete_state.current_completion:
             buffer.complete_state = None  # it has been put in; the next Enter sends
+        elif terminal.question is not None and terminal.question.keys is None:
+            text = buffer.text
+            buffer.reset()  # and into no history: it may be what a model wrote
+            terminal.answer(text)
+        elif (answer := terminal.meant(buffer.text)) is not None:
+            buffer.reset()
+            terminal.answer(answer)
         elif buffer.document.text_before_cursor.endswith("\\"):
             buffer.delete_before_cursor()
             buffer.insert_text("\n")
@@ -40,19 +46,15 @@ def bindings(terminal: Terminal) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
+    @keys.add("escape", filter=typing & emacs_insert_mode)
     @keys.add("escape", filter=typing & empty & waits)
     def _(event: KeyPressEvent) -> None:
-        terminal.take_back()
+        if empty() and waits():
+            terminal.take_back()
 
     @keys.add("escape", filter=typing & has_completions, eager=True)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.cancel_completion()
-
-    @keys.add(Keys.Any, filter=answering)
-    def _(event: KeyPressEvent) -> None:
-        keys = terminal.question.keys if terminal.question else None
-        if keys and (answer := keys.get(event.data.lower())) is not None:
-            terminal.answer(answer)
 
     @keys.add("c-c", filter=typing)
     @keys.add("<sigint>")
@@ -74,8 +76,3 @@ def bindings(terminal: Terminal) -> KeyBindings:
                 terminal.interrupt()
 
     return keys
-
-
-def _wants_key(terminal: Terminal) -> bool:
-    question = terminal.question
-    return question is not None and question.keys is not None and terminal.is_settled

@@ -35,7 +35,7 @@ class _Listing:
         from rich.table import Table
         from rich.text import Text
 
-        from agent.repl.screen import clean
+        from agent.repl.clean import clean
 
         if options.max_width < NARROW:
             for name, text in self._rows:

@@ -12,6 +12,8 @@ from rich.padding import Padding
 from rich.segment import Segment
 from rich.syntax import Syntax
 
+from agent.repl.clean import clean
+
 # without HTML and link definitions, which rich leaves out: nothing that was said may be lost
 _PARSER = (
     MarkdownIt("commonmark", {"html": False})
@@ -55,7 +57,8 @@ class Answer(Markdown):
         lines = list(Segment.split_lines(self._segments(console, options)))
         full = [at for at, line in enumerate(lines) if "".join(s.text for s in line).strip()]
         for line in lines[full[0] : full[-1] + 1] if full else ():
-            yield from line
+            for one in line:  # a link's %1B is a control character only now
+                yield Segment(clean(one.text), one.style)
             yield Segment.line()
 
     def _segments(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:

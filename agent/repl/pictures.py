@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.errors import UsageError
 from agent.events import ToolFinished
-from agent.repl.screen import Screen, clean
+from agent.repl.clean import clean
+from agent.repl.screen import Screen
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +34,11 @@ Way = Literal["kitty", "iterm2", "sixel", "blocks"]
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 _ENDING = r"\.(?:png|jpe?g|gif|webp|bmp)"
-NAMED = re.compile(rf"""["'`]([^"'`\n]+{_ENDING})["'`]|([^\s"'`(<\[]+{_ENDING})\b""", re.IGNORECASE)
+NAMED = re.compile(
+    rf"""["'`]([^"'`\n]+{_ENDING})["'`]|"""
+    rf"""(?<![^\s"'`(<\[])([^\s"'`(<\[]{{1,255}}?{_ENDING})\b""",
+    re.IGNORECASE,
+)
 """The name of a picture in a text: in quotes, or without spaces."""
 MOST_PIXELS = 64_000_000
 """Of a picture that is read: about 200 MB of memory."""

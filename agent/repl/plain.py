@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from agent.errors import UsageError
+from agent.repl.clean import clean
+
+
+class Line(NamedTuple):
+    """What is sent."""
+
+    text: str
+    typed: str
+    """What of it was typed: only there an @ attaches a file. What was pasted, or comes through a
+    pipe, is data, and its @ nobody's wish."""
 
 
 class Plain:
@@ -21,16 +32,23 @@ class Plain:
     def stop(self) -> None:
         pass
 
-    def next_line(self) -> str:
+    def next_line(self) -> Line:
         """Raises EOFError."""
         if self.typed:
-            return input("> ")
+            line = input("> ")
+            return Line(line, line)
         line = sys.stdin.readline()
         if not line:
             raise EOFError
-        return line
+        return Line(line, "")
 
-    def ask(self, question: str, keys: Mapping[str, str] | None = None, default: str = "") -> str:
+    def ask(
+        self,
+        question: str,
+        keys: Mapping[str, str] | None = None,
+        default: str = "",
+        confirmed: Collection[str] = (),
+    ) -> str:
         """What a typed line answers: with `keys` one of them, or the whole answer that it begins.
 
         Raises EOFError where nobody can be asked.
@@ -38,7 +56,7 @@ class Plain:
         if not self.typed:
             raise EOFError
         while True:
-            said = input(f"{question} ").strip()
+            said = input(f"{clean(question)} ").strip()
             if keys is None:
                 return said or default
             for key, answer in keys.items():

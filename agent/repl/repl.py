@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -20,6 +21,7 @@ from agent.errors import TinsmithError, UsageError
 from agent.events import ToolFinished
 from agent.memory.sessions import Session
 from agent.repl import themes
+from agent.repl.clean import visible
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_trust
 from agent.repl.interrupts import interrupts
@@ -43,6 +45,10 @@ LEAVE_SECONDS = 2.0
 """A second Ctrl-C within this time leaves."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
+LONGEST_PATTERN = 60
+"""Characters of a pattern in the question; the whole call stands above it."""
+LASTING = ("s", "a")
+"""Answers that allow more than the call at hand."""
 CONSENT = {"o": "once", "s": "session", "a": "always", "n": "no", "r": "reason", "e": "edit"}
 
 
@@ -106,13 +112,14 @@ class Repl:
         self.own.start()
         while True:
             try:
-                line = self._prompt.next_line().strip()
+                sent = self._prompt.next_line()
+                line = sent.text.strip()
                 if line and self._typed:
                     self.screen.sent(line)
                 if line.startswith("/"):
                     self._command(line)
                 elif line:
-                    self.send(line)
+                    self.send(line, typed=sent.typed)
                     if self.tour is not None:
                         self.tour.after_turn()
             except (EOFError, Leave):
@@ -130,6 +137,7 @@ class Repl:
 
     def close(self, code: int) -> None:
         """Free the model. One that is still loading cannot be broken off: the process ends."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal must be given back
         self._prompt.stop()
         self.screen.terminal = None
         self._session.close()
@@ -227,14 +235,14 @@ class Repl:
         self._loading = self._load(before)
         return self.agent()
 
-    def send(self, text: str, again: bool = False) -> None:
-        """`again`: for another answer than before."""
+    def send(self, text: str, again: bool = False, typed: str | None = None) -> None:
+        """`again`: for another answer than before. `typed`: what of it attaches; None: all."""
         from agent.attachments import attached
 
         sent = text.encode("utf-8", "replace").decode()
         try:
             agent = self.agent()
-            found = attached(sent, agent.engine)
+            found = attached(sent if typed is None else typed, agent.engine)
         except KeyboardInterrupt:
             with contextlib.suppress(UsageError):  # where no line can be begun
                 self._prompt.begin(text)
@@ -310,13 +318,14 @@ class Repl:
             return "no", "nobody is here to ask"
         wanted = pattern(name, arguments)
         keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
-        always = f"[a]lways {wanted}, " if wanted else ""
+        always = f"[a]lways {_short(visible(wanted))}, " if wanted else ""
         self.screen.proposal(name, arguments, preview)
         question = (
-            f"[o]nce, any {name} this [s]ession, {always}[n]o, no with a [r]eason, [e]dit the call?"
+            f"[o]nce, [n]o, no with a [r]eason, [e]dit the call? With Enter: {always}any {name} "
+            "this [s]ession"
         )
         try:
-            answer = self._prompt.ask(question, keys)
+            answer = self._prompt.ask(question, keys, confirmed=LASTING)
             if answer == "reason":
                 return "no", self._prompt.ask("Why not? The model is told.").strip()
             if answer == "edit":
@@ -409,6 +418,10 @@ class Repl:
         """Process again, while the user types, what every turn begins with."""
         if self._loading.is_loaded and self._loading.error is None:
             self._loading.warm()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_PATTERN else f"{text[: LONGEST_PATTERN - 1]}…"
 
 
 def _can_draw() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from agent.events import (
     ToolStarted,
     TurnEnded,
 )
+from agent.repl.clean import clean, one_line, visible, written
 from agent.repl.status import cost
 from agent.repl.themes import THEMES, Theme
 
@@ -34,6 +34,8 @@ LOOKS = 20
 """How often a second the growing block is drawn at most."""
 ENOUGH, LONGEST = 16, 0.4
 """Characters that are worth drawing, and seconds until fewer are: each time costs bytes more."""
+LONGEST_CALL = 400
+"""Characters of a call that runs."""
 SHOWN = 2000
 """Characters of what the user has sent."""
 SHARE = 1 / 40
@@ -44,8 +46,6 @@ ENDED = {
     "interrupted": "interrupted", "failed": "failed", "seconds": "stopped: max_seconds",
     "steps": "stopped: max_steps", "tokens": "cut off: max_tokens", "repeats": "stopped: repeats",
 }  # fmt: skip
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a model or a tool could steer the terminal with."""
 
 
 class Screen:
@@ -69,7 +69,8 @@ class Screen:
         self._drawn = ""
         """The text of the growing block when it was drawn last."""
         self._thought = ""
-        self._running: dict[str, tuple[ToolStarted, float]] = {}
+        self._running: dict[str, tuple[ToolStarted, str, float]] = {}
+        """What was called, how that is shown, and since when it runs."""
         self._progress: dict[str, ToolProgress] = {}
         self._stage: Callable[[], str] | None = None
         """What is waited for."""
@@ -130,9 +131,8 @@ class Screen:
         running = list(self._running.values())
         if running:
             return [
-                f"· {self._far(one.id)}{one_line(written(one.name, one.arguments))} "
-                f"{_seconds(now - begun)}"
-                for one, begun in running
+                f"· {self._far(one.id)}{call} {_seconds(now - begun)}"
+                for one, call, begun in running
             ]
         if self._thought:
             words = f"thinking {_seconds(now - self._since)}, {len(self._thought.split())} words  "
@@ -147,13 +147,14 @@ class Screen:
             self._text(event)
         elif isinstance(event, ToolStarted):
             self._finish_text()
-            self._running[event.id] = (event, time.monotonic())
+            call = one_line(written(event.name, event.arguments))[:LONGEST_CALL]
+            self._running[event.id] = (event, call, time.monotonic())
             self._redraw()
         elif isinstance(event, ToolProgress):
             self._progress[event.id] = event
             self._redraw()
         elif isinstance(event, ToolFinished):
-            started, _ = self._running.pop(event.id)
+            started, *_ = self._running.pop(event.id)
             self._tool(started, event)
             self._since = time.monotonic()
         elif isinstance(event, Notice):
@@ -162,6 +163,8 @@ class Screen:
         elif isinstance(event, TurnEnded):
             self._finish_text()
             self.ended = event.reason
+            if event.reason == "answered" and not any(map(str.isalnum, event.answer)):
+                self.notice("the model said nothing; /retry asks once more")
             reason = f"({ENDED[event.reason]}) " if event.reason in ENDED else ""
             if not self.draws:
                 self.dim(reason + cost(event.usage))
@@ -215,9 +218,10 @@ class Screen:
         self._say(text if self.draws else f"tinsmith: {text}", "notice", sys.stderr)
 
     def proposal(self, name: str, arguments: Mapping[str, Any], preview: str) -> None:
-        """What is to be allowed."""
+        """What is to be allowed, with what cannot be seen made visible."""
+        self._finish_text()
         self.plain(written(name, arguments))
-        for line in preview.splitlines():
+        for line in visible(preview).splitlines():
             style = "added" if line[:1] == "+" else "removed" if line[:1] == "-" else ""
             self._say(line, style, sys.stdout)
 
@@ -242,7 +246,7 @@ class Screen:
             return
         self._finish_thought()
         if not self.draws:
-            print(event.text, end="", flush=True)
+            print(clean(event.text) if sys.stdout.isatty() else event.text, end="", flush=True)
             self._column_open = not event.text.endswith("\n")
             return
         with self._lock:
@@ -343,7 +347,7 @@ class Screen:
         """A line on the terminal, or to `otherwise`."""
         self._end_line()
         if not self.draws:
-            print(text, file=otherwise, flush=True)
+            print(clean(text) if otherwise.isatty() else text, file=otherwise, flush=True)
             return
         with self._console.capture() as captured:
             self._console.print(clean(text), style=style, markup=False, emoji=False)
@@ -405,23 +409,6 @@ def _behind(lines: list[Line], characters: int) -> list[Line]:
             return [list(Segment.divide(line, cuts))[1], *lines[number + 1 :]]
         characters -= full
     return []
-
-
-def written(name: str, arguments: Mapping[str, Any]) -> str:
-    """A call as it is shown: `calculate(expression="1 + 2")`."""
-    import json
-
-    values = (f"{key}={json.dumps(one, ensure_ascii=False)}" for key, one in arguments.items())
-    return f"{name}({', '.join(values)})"
-
-
-def clean(text: str) -> str:
-    """Without what could steer the terminal."""
-    return CONTROL.sub("", text)
-
-
-def one_line(text: str) -> str:
-    return " ".join(clean(text).split())
 
 
 def _seconds(seconds: float) -> str:

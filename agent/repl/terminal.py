@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -30,14 +31,18 @@ from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from agent.references import begun
 from agent.repl.above import Growing, Prompt
+from agent.repl.clean import clean
+from agent.repl.history import PASTED
 from agent.repl.keys import bindings
+from agent.repl.plain import Line
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from prompt_toolkit.buffer import Buffer
 
-    from agent.repl.above import Ansi, Line
+    from agent.repl.above import Ansi
+    from agent.repl.above import Line as Drawn
 
 T = TypeVar("T")
 
@@ -47,6 +52,8 @@ READING = 0.5
 """Seconds in which nobody can have read a question: what is typed then is no answer to it."""
 LONG_PASTE = 2000
 """Characters of a paste that would only be in the way when it is shown as it is."""
+ALONE = 0.4
+"""Seconds after which a key that nothing followed is an answer."""
 TICK = 1.0
 """Seconds between two looks at what the lines around the prompt say."""
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
@@ -58,6 +65,8 @@ class Question:
     text: str
     keys: Mapping[str, str] | None
     """What each key answers; None: a line is the answer."""
+    confirmed: Collection[str] = ()
+    """Keys that count only with Enter behind them: what they allow lasts."""
 
 
 class Terminal:
@@ -84,10 +93,12 @@ class Terminal:
         self._idle = False
         """Whether the main thread waits for a line."""
         self._over = False
-        self._answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Question, str | BaseException]] = queue.SimpleQueue()
         self._asked = 0.0
         self._pastes: dict[str, str] = {}
-        """Long texts that were pasted, by the name that stands for them in the line."""
+        """Texts that were pasted, by what stands for them in the line: a name, or themselves."""
+        self._pressed = 0.0
+        """When a key was pressed last."""
         self._kept = ""
         """What was being typed when a line was asked for."""
         self._growing = Growing(ansi)
@@ -121,7 +132,9 @@ class Terminal:
             erase_when_done=True,
         )
         self.app = self.session.app
-        self.app.ttimeoutlen = 0.1  # Esc alone is a key here, and must not feel slow
+        self.app.ttimeoutlen = 0.1  # Esc alone is a key here, and must not feel slow,
+        self.app.timeoutlen = 0.2  # nor take the next key with it
+        self.app.key_processor.after_key_press += self._note_key
         self.app.before_render += self._shrink
         self.app.after_render += self._measure
         self.buffer.accept_handler = self._accept
@@ -147,39 +160,51 @@ class Terminal:
     def stop(self) -> None:
         """Take the prompt away. What is printed from then on goes to the terminal as it is."""
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            if isinstance(stream, _Printed):
+                stream.finish()
         sys.stdout, sys.stderr = self._streams
+        if sys.platform != "win32":
+            signal.signal(signal.SIGCONT, signal.SIG_DFL)
         with contextlib.suppress(RuntimeError):  # its loop has ended by itself
             self._in_loop(self._exit)
         self._thread.join()
 
-    def next_line(self) -> str:
+    def next_line(self) -> Line:
         """What the user sends next. Raises EOFError, and KeyboardInterrupt at Ctrl-C."""
         self._idle = True
         try:
             with self._lines:
-                while not self.queued:
-                    if self._over:
-                        raise EOFError
+                while not self.queued and not self._over:
                     self._lines.wait(GLANCE)
-                return self.queued.pop(0)
+                if self._over:  # what waits was not asked for before one left
+                    raise EOFError
+                return self._line(self.queued.pop(0))
         finally:
             self._idle = False
             self.redraw()
 
-    def ask(self, question: str, keys: Mapping[str, str] | None = None, default: str = "") -> str:
+    def ask(
+        self,
+        question: str,
+        keys: Mapping[str, str] | None = None,
+        default: str = "",
+        confirmed: Collection[str] = (),
+    ) -> str:
         """The answer to `question`: what one of `keys` stands for, or without them a line.
+
+        A key counts when it stays alone in the line for a moment; one of `confirmed` with Enter.
 
         What was being typed stays and is there again afterwards. Raises EOFError at Ctrl-D,
         KeyboardInterrupt at Ctrl-C.
         """
-        asked = Question(question, keys)
-        self._in_loop(lambda: self._begin_question(asked, default))
+        asked = Question(question, keys, confirmed)
         try:
+            self._in_loop(lambda: self._begin_question(asked, default))
             while True:
                 with contextlib.suppress(queue.Empty):
-                    answer = self._answers.get(timeout=GLANCE)
-                    break
+                    question_of, answer = self._answers.get(timeout=GLANCE)
+                    if question_of is asked:  # and not one that was broken off
+                        break
                 if self._over:
                     raise EOFError
         finally:
@@ -188,15 +213,29 @@ class Terminal:
             raise answer
         return answer
 
+    def _line(self, text: str) -> Line:
+        """With what was pasted in it, which is not what the user typed."""
+        parts = re.split("|".join(map(re.escape, self._pastes)) or r"(?!)", text)
+        names = re.findall("|".join(map(re.escape, self._pastes)) or r"(?!)", text)
+        whole = parts[0] + "".join(
+            self._pastes[name] + part for name, part in zip(names, parts[1:], strict=True)
+        )
+        return Line(whole, " ".join(parts))
+
     def answer(self, answer: str | BaseException) -> None:
         """For the keys: to the question that is asked, which is none any more."""
-        self.question = None
-        self._answers.put(answer)
+        asked, self.question = self.question, None
+        if asked is not None:
+            self._answers.put((asked, answer))
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether a key can be an answer: the question could be read, and the line is empty."""
-        return time.monotonic() - self._asked >= READING and not self.buffer.text
+    def meant(self, text: str) -> str | None:
+        """What `text` in the line answers to a question that is asked with keys; else None."""
+        question = self.question
+        if question is None or question.keys is None or self._pressed - self._asked < READING:
+            return None  # or it was typed before the question could be read
+        said = text.strip().lower()
+        words = {answer: answer for answer in question.keys.values()}
+        return {**words, **question.keys}.get(said)
 
     @property
     def is_idle(self) -> bool:
@@ -214,10 +253,12 @@ class Terminal:
 
     def pasted(self, text: str) -> str:
         """What stands in the line for pasted text: itself, or of a long one a short name."""
-        if len(text) <= LONG_PASTE:
-            return text
-        name = f"[pasted text {len(self._pastes) + 1}, {len(text)} characters]"
-        self._pastes[name] = text
+        if len(text) > LONG_PASTE:
+            name = f"{PASTED} {len(self._pastes) + 1}, {len(text)} characters]"
+        else:
+            name = text
+        if len(text.split()) > 1:
+            self._pastes[name] = text
         return name
 
     def take_back(self) -> bool:
@@ -249,7 +290,7 @@ class Terminal:
         """Whole lines, above the prompt. Each fits the width."""
         self._in_loop(lambda: self._print(text))
 
-    def grow(self, lines: list[Line]) -> None:
+    def grow(self, lines: list[Drawn]) -> None:
         """The block that grows above the prompt shows `lines` now."""
         self._in_loop(lambda: self._grow(lines))
 
@@ -304,11 +345,10 @@ class Terminal:
                 done.set_exception(error)
 
         self._loop_of().call_soon_threadsafe(work, context=self.app.context)
-        while True:
-            with contextlib.suppress(TimeoutError):
-                return done.result(GLANCE)
+        while not wait([done], GLANCE).done:
             if not self._thread.is_alive():
                 raise RuntimeError("the prompt has ended")
+        return done.result()
 
     def _loop_of(self) -> AbstractEventLoop:
         assert self._loop is not None
@@ -316,11 +356,7 @@ class Terminal:
 
     def _accept(self, buffer: Buffer) -> bool:
         text = buffer.text
-        if self.question is not None and self.question.keys is None:
-            self.answer(text)
-        elif text.strip():
-            for name, whole in self._pastes.items():
-                text = text.replace(name, whole)
+        if text.strip():
             with self._lines:
                 self.queued.append(text)
                 self._lines.notify()
@@ -361,8 +397,11 @@ class Terminal:
         if self.question is None:
             return [*lines, ("class:prompt", "> ")]
         asked = self.question.text
-        if self.question.keys is not None and not self.is_settled:
-            asked = "send or clear the line to be asked" if self.buffer.text else ""
+        if (keys := self.question.keys) is not None:
+            if time.monotonic() - self._asked < READING:
+                asked = ""
+            elif self.buffer.text.lower() not in ("", *keys):
+                asked = "send or clear the line to be asked"
         lines += [("class:question", f"{one}\n") for one in textwrap.wrap(asked, width)]
         if self.question.keys is None:
             return [*lines, ("class:prompt", "? ")]
@@ -389,6 +428,22 @@ class Terminal:
         if last is not None and last.height > max(1, wanted):
             self.app.renderer.erase()
 
+    def _note_key(self, sender: object) -> None:
+        """A key that answers is one that nothing follows: whoever types a word means the word."""
+        self._pressed = pressed = time.monotonic()
+        question, text = self.question, self.buffer.text
+        if question is None or not question.keys or text.lower() not in question.keys:
+            return
+
+        def take() -> None:
+            answer = self.meant(text)
+            alone = self._pressed == pressed and self.buffer.text == text
+            if alone and answer and self.question is question and text not in question.confirmed:
+                self.buffer.reset()
+                self.answer(answer)
+
+        self._loop_of().call_later(ALONE, take)
+
     def _measure(self, sender: object) -> None:
         screen = self.app.renderer.last_rendered_screen
         if screen is None:
@@ -404,7 +459,7 @@ class Terminal:
         whole = text if text.endswith("\n") else f"{text}\n"
         self._above(self._growing.around(whole, visible))
 
-    def _grow(self, lines: list[Line]) -> None:
+    def _grow(self, lines: list[Drawn]) -> None:
         prompt = self._prompt
         if prompt is None or self.app.renderer.last_rendered_screen is None:
             self._above(self._growing.rewritten(lines, 0))
@@ -476,15 +531,21 @@ class _Printed:
         self._terminal = terminal
         self._stream = stream
         self._line = ""
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> int:
-        *lines, self._line = (self._line + text).split("\n")
+        with self._lock:
+            *lines, self._line = (self._line + clean(text)).split("\n")
         if lines:
             self._terminal.print("\n".join(lines))
         return len(text)
 
     def flush(self) -> None:
-        pass
+        """A line is shown when it is whole."""
+
+    def finish(self) -> None:
+        if self._line:
+            self._terminal.print(self._line)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -79,7 +79,7 @@ def remove(session: int) -> list[str]:
                     gone.append(f"conversation {one}")
     if place().is_dir():
         shutil.rmtree(place())
-        gone.append(str(place()))
+        gone.append(f"{place()} with all that lay in it")
     return gone
 
 

@@ -49,7 +49,8 @@ def exporter(tell: Say, warn: Say) -> Exporter | None:
     `warn` hears, in another thread and once, that the receiver takes nothing.
     """
     variable = _first(ENDPOINTS)
-    if not variable or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if not variable or disabled or os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
         return None
     if not _is_here():
         tell(f"{variable} is set, and no spans can be sent without: pip install 'tinsmith[otel]'")

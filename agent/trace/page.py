@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.events import Usage
-from agent.repl.screen import clean
+from agent.repl.clean import clean
 from agent.trace import tree
 from agent.trace.turn import Step, Turn
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agent.events import Usage
-from agent.repl.screen import ENDED, clean, one_line, written
+from agent.repl.clean import clean, one_line, written
+from agent.repl.screen import ENDED
 from agent.trace.turn import Asked, Call, Candidate, Offer, Step, Turn
 
 if TYPE_CHECKING:

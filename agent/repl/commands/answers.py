@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import UsageError
+from agent.repl.clean import clean
 from agent.repl.commands.command import command, whole_number
-from agent.repl.screen import clean
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -96,7 +96,9 @@ def _file(typed: str, name: str) -> Path:
         raise UsageError(f"{typed}: {error}") from None
     if file.is_dir() or not file.name:
         raise UsageError(f"{typed}: {name} is a folder; name a file")
-    return file
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{typed}: {name} is no ordinary file")
+    return file.resolve()  # of a link what it points to
 
 
 def _may_write(repl: Repl, file: Path) -> bool:

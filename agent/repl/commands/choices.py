@@ -31,7 +31,7 @@ def models(repl: Repl, typed: str) -> Iterator[Choice]:
 def sessions(repl: Repl, typed: str) -> Iterator[Choice]:
     """The latest conversations, found by their titles."""
     from agent.memory.sessions import sessions
-    from agent.repl.screen import one_line
+    from agent.repl.clean import one_line
 
     for one in sessions(home() / "sessions.db", LATEST):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.updated))

@@ -1,0 +1,36 @@
+"""Text of models, tools and files, made fit for a terminal."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What it could steer the terminal with."""
+
+
+def clean(text: str) -> str:
+    """Without what could steer the terminal."""
+    return CONTROL.sub("", text)
+
+
+def one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def visible(text: str) -> str:
+    """With control and format characters as escapes: what is allowed must be what is seen."""
+    return "".join(
+        one if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf") else ascii(one)[1:-1]
+        for one in text
+    )
+
+
+def written(name: str, arguments: Mapping[str, Any]) -> str:
+    """A call as it is shown: `calculate(expression="1 + 2")`."""
+    import json
+
+    values = (f"{key}={json.dumps(one, ensure_ascii=False)}" for key, one in arguments.items())
+    return visible(f"{name}({', '.join(values)})")

@@ -84,6 +84,8 @@ class Emulator:
         end = time.monotonic() + PATIENCE
         while self._read(end - time.monotonic()):
             pass
+        if time.monotonic() >= end:
+            raise AssertionError(f"it did not end:\n{self.text}")
         self.child.wait()
         code = self.child.exitstatus
         return code if code is not None else -int(self.child.signalstatus or 0)

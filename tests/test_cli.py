@@ -278,63 +278,6 @@ def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> N
     assert "--approve write_file" in envelope["error"]
 
 
-WRITE: dict[str, object] = {"call": "write_file", "arguments": {"path": "x.txt", "text": "y"}}
-
-
-def test_what_is_typed_before_a_question_can_be_read_does_not_answer_it(tmp_path: Path) -> None:
-    model = scripted(tmp_path, WRITE, {"say": "Written."}, {"say": "A summary."})
-    child = terminal("chat", *model, cwd=tmp_path)
-    child.expect("Ctrl-D leaves")
-    child.send("write it\rsummarise it\ro")
-    child.expect("clear the line to be asked")
-    child.send("\x7f")
-    child.expect("dit the call")
-    assert not (tmp_path / "x.txt").exists()
-    child.send("o")
-    child.expect("wrote 1 line to x.txt")
-    child.expect("A summary.")
-    leave(child)
-
-
-def test_only_its_key_is_consent(tmp_path: Path) -> None:
-    child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "As you wish."}), cwd=tmp_path)
-    child.expect("Ctrl-D leaves")
-    child.send("write it\r")
-    child.expect("dit the call")
-    child.send("maybe")
-    child.expect("clear the line")
-    child.send("\x15/fork\x15a")
-    child.expect("a")  # alone, which would allow more than this call
-    child.send("\x15\x1b")
-    child.expect("dit the call")
-    child.send("r")
-    child.expect("Why not")
-    child.send("rather not\r")
-    child.expect("did not allow this call: rather not")
-    child.expect("As you wish.")
-    assert not (tmp_path / "x.txt").exists()
-    leave(child)
-
-
-def test_a_call_can_be_changed_before_it_is_allowed(tmp_path: Path) -> None:
-    child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "Written."}), cwd=tmp_path)
-    child.expect("Ctrl-D leaves")
-    child.send("write it\r")
-    child.expect("dit the call")
-    child.send("e")
-    child.expect("as JSON")
-    child.send("\x15not JSON\r")
-    child.expect("no JSON object")
-    child.send('\x15{"path": "y.txt", "text": "z"}\r')
-    child.expect(r"\+z")
-    child.expect("dit the call")
-    child.send("o")
-    child.expect("wrote 1 line to y.txt")
-    leave(child)
-    assert not (tmp_path / "x.txt").exists()
-    assert (tmp_path / "y.txt").read_text() == "z"
-
-
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_text("no model")
     child = terminal("chat", *scripted(tmp_path, {"say": "Still here."}), cwd=tmp_path)

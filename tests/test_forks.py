@@ -122,22 +122,6 @@ def test_a_retry_is_drawn_at_random_and_only_it(given: Sampling, drawn: Sampling
     assert [one.sampling for one in engine.seen] == [given, drawn, given]
 
 
-WRITE: dict[str, object] = {"call": "write_file", "arguments": {"path": "x.txt", "text": "y"}}
-
-
-def test_consent_for_a_session_does_not_go_into_its_fork(tmp_path: Path) -> None:
-    child = terminal("chat", *scripted(tmp_path, WRITE, {"say": "ok"}, WRITE), cwd=tmp_path)
-    child.expect("Ctrl-D leaves")
-    child.send("write it\r")
-    child.expect("dit the call")
-    child.send("s\r")
-    child.expect("wrote 1 line")
-    child.send("/retry\r")
-    child.expect("dit the call")
-    child.send("n")
-    leave(child)
-
-
 def test_the_shell_forks_too(tmp_path: Path, state: Path) -> None:
     model = scripted(tmp_path, *answers("one", "two"))
     assert tinsmith("chat", *model, stdin="first\nsecond\n").returncode == 0

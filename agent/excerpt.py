@@ -23,6 +23,8 @@ ROWS = 200
 """Of a Parquet file, that are read."""
 TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson"}
 """Endings of tables that are text."""
+LONGEST_NAME = 40
+"""Characters of a column's name."""
 SHOWN = 30
 """Columns that are named."""
 
@@ -87,7 +89,9 @@ def excerpt(whole: Content, most: int) -> Excerpt:
         about = f"{whole.unit} 1 to {shown:,} of {whole.count:,}"
     if whole.columns:
         more = len(whole.columns) - SHOWN
-        named = ", ".join(whole.columns[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        # outside the fence: a name is one short line there, whatever the file calls it
+        short = [" ".join(name.split())[:LONGEST_NAME] for name in whole.columns[:SHOWN]]
+        named = ", ".join(short) + (f" and {more} more" if more > 0 else "")
         about += f"; columns: {named}"
     return Excerpt(text, about, fits and whole.is_all, lines + 1)
 

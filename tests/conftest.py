@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from agent import catalog
 from agent.convert import convert
@@ -54,11 +55,19 @@ def minilm() -> Path:
 
 def _pulled(name: str) -> Path:
     """From a cache that outlives the tests, filled as a user would fill it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINSMITH_HOME", os.environ.get("TINSMITH_TEST_HOME", str(CACHE)))
+    home = Path(os.environ.get("TINSMITH_TEST_HOME", CACHE))
+    with pytest.MonkeyPatch.context() as patch, _alone(home):
+        patch.setenv("TINSMITH_HOME", str(home))
         return pull(name, lambda stage, done, total: None)
 
 
 def _converted(gguf: Path) -> Path:
     target = gguf.parent.with_name(f"{gguf.parent.name}-hf")
-    return target if target.exists() else convert(gguf, target)
+    with _alone(target.parent):
+        return target if target.exists() else convert(gguf, target)
+
+
+def _alone(folder: Path) -> FileLock:
+    """Of the workers of pytest-xdist, one fills the cache and the others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / "tests.lock")

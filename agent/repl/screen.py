@@ -138,7 +138,8 @@ class Screen:
             words = f"thinking {_seconds(now - self._since)}, {len(self._thought.split())} words  "
             room = max(0, self.width - len(words) - 2)
             return [f"{words}…{one_line(self._thought[-2 * room :])[-room:]}" if room else words]
-        if self._stage is None or self._answer or now - self._since < PATIENCE:
+        asks = self.terminal is not None and self.terminal.question is not None
+        if self._stage is None or self._answer or asks or now - self._since < PATIENCE:
             return []
         return [f"{self._stage()} {_seconds(now - self._since)}"]
 

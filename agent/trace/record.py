@@ -50,7 +50,8 @@ class Trace:
         self._system: tuple[int, str] | None = None
         """The session that was last told the words of the system, and the words."""
         self._offer: dict[str, Any] = {}
-        self._calling = ""
+        self._approvals: list[dict[str, Any]] = []
+        """Of the call that is told of next."""
         self._first_word: float | None = None
         """Of the reply that is being written; when it came."""
         self._broken = False
@@ -105,14 +106,14 @@ class Trace:
         ) -> Approval:
             begun = time.perf_counter()
             decision = approve(name, arguments, preview, untrusted)
-            self._note(
-                "approval",
-                call=self._calling,
-                answer=decision.answer,
-                allowed=decision.allowed,
-                reason=decision.reason,
-                untrusted=untrusted,
-                seconds=time.perf_counter() - begun,
+            self._approvals.append(
+                {
+                    "answer": decision.answer,
+                    "allowed": decision.allowed,
+                    "reason": decision.reason,
+                    "untrusted": untrusted,
+                    "seconds": time.perf_counter() - begun,
+                }
             )
             return decision
 
@@ -142,7 +143,9 @@ class Trace:
             if self._first_word is None:
                 self._first_word = self._now()
         elif isinstance(event, ToolStarted):
-            self._calling = event.id
+            for facts in self._approvals:
+                self._note("approval", call=event.id, **facts)
+            self._approvals.clear()
         elif isinstance(event, ToolFinished):
             self._note("called", id=event.id, ok=event.ok, seconds=event.seconds)
         elif isinstance(event, Notice):

@@ -98,7 +98,7 @@ def _file(typed: str, name: str) -> Path:
         raise UsageError(f"{typed}: {name} is a folder; name a file")
     if file.exists() and not file.is_file():
         raise UsageError(f"{typed}: {name} is no ordinary file")
-    return file.resolve()  # of a link what it points to
+    return file.resolve() if file.is_symlink() else file
 
 
 def _may_write(repl: Repl, file: Path) -> bool:

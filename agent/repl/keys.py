@@ -49,7 +49,7 @@ def bindings(terminal: Terminal) -> KeyBindings:
     @keys.add("escape", filter=typing & emacs_insert_mode)
     @keys.add("escape", filter=typing & empty & waits)
     def _(event: KeyPressEvent) -> None:
-        if empty() and waits():
+        if empty() and waits():  # else Esc alone does nothing, and takes no key after it along
             terminal.take_back()
 
     @keys.add("escape", filter=typing & has_completions, eager=True)

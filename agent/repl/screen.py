@@ -260,7 +260,7 @@ class Screen:
             self._redraw()  # nothing is waited for any more
 
     def _paint(self, over: threading.Event) -> None:
-        """In a thread of its own, so that the model never waits for the screen."""
+        """In a thread of its own, so that the model does not wait for each drawing."""
         painted = ""
         while not over.is_set():
             self._fresh.wait(LONGEST)

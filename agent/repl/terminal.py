@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import Completer
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -102,7 +104,6 @@ class Terminal:
         self._kept = ""
         """What was being typed when a line was asked for."""
         self._growing = Growing(ansi)
-        self._ansi = ansi
         self._prompt: Prompt | None = None
         self._loop: AbstractEventLoop | None = None
         self._error: BaseException | None = None
@@ -118,7 +119,7 @@ class Terminal:
             complete_while_typing=Condition(self._names),
             complete_in_thread=True,
             history=history,
-            auto_suggest=_suggestions(),
+            auto_suggest=AutoSuggestFromHistory(),
             enable_open_in_editor=True,
             enable_suspend=True,
             search_ignore_case=True,
@@ -215,12 +216,9 @@ class Terminal:
 
     def _line(self, text: str) -> Line:
         """With what was pasted in it, which is not what the user typed."""
-        parts = re.split("|".join(map(re.escape, self._pastes)) or r"(?!)", text)
-        names = re.findall("|".join(map(re.escape, self._pastes)) or r"(?!)", text)
-        whole = parts[0] + "".join(
-            self._pastes[name] + part for name, part in zip(names, parts[1:], strict=True)
-        )
-        return Line(whole, " ".join(parts))
+        pasted = re.compile("|".join(map(re.escape, self._pastes)) or r"(?!)")
+        whole = pasted.sub(lambda found: self._pastes[found.group()], text)
+        return Line(whole, pasted.sub(" ", text))
 
     def answer(self, answer: str | BaseException) -> None:
         """For the keys: to the question that is asked, which is none any more."""
@@ -261,15 +259,11 @@ class Terminal:
             self._pastes[name] = text
         return name
 
-    def take_back(self) -> bool:
-        """Put what was sent last and still waits into the line again."""
+    def take_back(self) -> None:
+        """For the keys: put what was sent last and still waits into the line again."""
         with self._lines:
-            if not self.queued:
-                return False
-            text = self.queued.pop()
-        self.buffer.text = text
-        self.buffer.cursor_position = len(text)
-        return True
+            if self.queued:
+                self._fill(self.queued.pop())
 
     def leave(self) -> None:
         """Nothing more will be typed."""
@@ -279,12 +273,7 @@ class Terminal:
 
     def begin(self, text: str) -> None:
         """The line begins with `text`, behind which one goes on."""
-
-        def insert() -> None:
-            self.buffer.text = text
-            self.buffer.cursor_position = len(text)
-
-        self._in_loop(insert)
+        self._in_loop(lambda: self._fill(text))
 
     def print(self, text: str) -> None:
         """Whole lines, above the prompt. Each fits the width."""
@@ -366,8 +355,8 @@ class Terminal:
         self.question = question
         self._asked = time.monotonic()
         if question.keys is None:
-            self._kept, self.buffer.text = self.buffer.text, default
-            self.buffer.cursor_position = len(default)
+            self._kept = self.buffer.text
+            self._fill(default)
         self.app.invalidate()
         if self._thread.is_alive():
             self._loop_of().call_later(READING, self.app.invalidate)
@@ -375,9 +364,12 @@ class Terminal:
     def _end_question(self, question: Question) -> None:
         self.question = None
         if question.keys is None:
-            self.buffer.text, self._kept = self._kept, ""
-            self.buffer.cursor_position = len(self.buffer.text)
+            self._fill(self._kept)
         self.app.invalidate()
+
+    def _fill(self, text: str) -> None:
+        """The line holds `text`, and the cursor is behind it."""
+        self.buffer.document = Document(text)
 
     def _names(self) -> bool:
         """Whether what is being typed is the name of something, which is completed as one types."""
@@ -403,9 +395,7 @@ class Terminal:
             elif self.buffer.text.lower() not in ("", *keys):
                 asked = "send or clear the line to be asked"
         lines += [("class:question", f"{one}\n") for one in textwrap.wrap(asked, width)]
-        if self.question.keys is None:
-            return [*lines, ("class:prompt", "? ")]
-        return [*lines, ("class:prompt", "> ")]
+        return [*lines, ("class:prompt", "? " if keys is None else "> ")]
 
     def _toolbar(self) -> str:
         return _cut(self._status(), max(1, self.width - 1))
@@ -503,12 +493,6 @@ def _output() -> Output:
     if sys.platform == "win32":
         return create_output()
     return _Steady.from_pty(sys.stdout, term=os.environ.get("TERM"))
-
-
-def _suggestions() -> Any:
-    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-
-    return AutoSuggestFromHistory()
 
 
 def _cut(text: str, width: int) -> str:

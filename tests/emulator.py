@@ -39,6 +39,7 @@ class Emulator:
             sys.executable, ["-m", "agent", *words], cwd=cwd, encoding="utf-8",
             codec_errors="replace", dimensions=(rows, columns),
             env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(env or {})},
+            preexec_fn=_deaf,
         )  # fmt: skip
         self.child.delaybeforesend = None
 
@@ -106,3 +107,8 @@ class Emulator:
         self.raw += got
         self._stream.feed(got)
         return True
+
+
+def _deaf() -> None:
+    """As a shell starts what it puts in the background: Ctrl-C must work all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

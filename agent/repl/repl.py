@@ -63,12 +63,16 @@ def chat(args: argparse.Namespace) -> int:
     else:
         session = Session.open(path, args.resume or None)
     if with_terminal:
+        # whoever started the program may have made it deaf to Ctrl-C, as shells do with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         offer_trust(app.project_tools())
         offer_trust(app.project_commands(), "commands", (".md", ".py"))
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:
         code = repl.run()
+    except KeyboardInterrupt:  # the second one, while the first was being answered
+        code = 0
     finally:
         repl.close(code)
     return code

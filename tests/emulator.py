@@ -28,8 +28,12 @@ class Emulator:
         rows: int = 24,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        deaf: bool = True,
     ) -> None:
-        """`words`: as one would type them behind `tinsmith`."""
+        """`words`: as one would type them behind `tinsmith`.
+
+        `deaf`: to Ctrl-C, as a shell starts what it puts in the background.
+        """
         self.columns, self.rows = columns, rows
         self.raw = ""
         """All that was written."""
@@ -39,7 +43,7 @@ class Emulator:
             sys.executable, ["-m", "agent", *words], cwd=cwd, encoding="utf-8",
             codec_errors="replace", dimensions=(rows, columns),
             env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(env or {})},
-            preexec_fn=_deaf,
+            preexec_fn=_deaf if deaf else None,
         )  # fmt: skip
         self.child.delaybeforesend = None
 
@@ -57,9 +61,9 @@ class Emulator:
     def send(self, keys: str) -> None:
         self.child.send(keys)
 
-    def see(self, pattern: str, after: str = "") -> str:
+    def see(self, pattern: str, after: str = "", seconds: float = PATIENCE) -> str:
         """Wait until `pattern`, a regular expression, is shown; behind the last `after`."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + seconds
         while True:
             text = self.text
             begin = text.rfind(after) + len(after) if after and after in text else 0
@@ -110,5 +114,4 @@ class Emulator:
 
 
 def _deaf() -> None:
-    """As a shell starts what it puts in the background: Ctrl-C must work all the same."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

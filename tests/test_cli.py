@@ -6,24 +6,23 @@ import dataclasses
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from agent.cli import main
 from agent.settings import Settings
+from tests.emulator import Emulator
 
 HEAVY = [
     "torch", "transformers", "chromadb", "sentence_transformers", "xllamacpp",
     "langchain_core", "rich", "prompt_toolkit", "pydantic",
 ]  # fmt: skip
 ROOT = Path(__file__).parent.parent
-TERMINAL = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
 
 
 def tinsmith(
@@ -44,21 +43,6 @@ def here(*words: str) -> subprocess.CompletedProcess[str]:
     code = end.value.code
     assert isinstance(code, int)
     return subprocess.CompletedProcess(words, code, out.getvalue(), told.getvalue())
-
-
-def terminal(
-    *words: str, term: str = "xterm", cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> pexpect.spawn:
-    return pexpect.spawn(
-        sys.executable, ["-m", "agent", *words], cwd=cwd, timeout=60, encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL, "TERM": term, **(env or {})},
-        dimensions=(40, 160),
-    )  # fmt: skip
-
-
-def leave(child: pexpect.spawn) -> None:
-    child.sendcontrol("d")
-    child.expect(pexpect.EOF)
 
 
 def scripted(tmp_path: Path, *lines: dict[str, object]) -> list[str]:
@@ -151,26 +135,17 @@ def test_ask_says_on_stderr_what_the_model_needs_before_it_is_loaded(smollm: Pat
 
 
 def test_chat_says_what_the_model_needs_before_it_is_loaded(smollm: Path) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "agent", "chat", "--model", str(smollm), "--context", "2048"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL}, timeout=60, encoding="utf-8",
-        dimensions=(24, 300),
-    )  # fmt: skip
-    child.expect("tinsmith models pull all-minilm-l6-v2")
-    child.expect("GB of weights.*for 2048 tokens")
-    child.close(force=True)
+    one = Emulator("chat", "--model", str(smollm), "--context", "2048", columns=300)
+    one.see("tinsmith models pull all-minilm-l6-v2")
+    one.see("GB of weights.*for 2048 tokens")
+    one.kill(signal.SIGKILL)
 
 
 def test_converting_shows_a_line_and_an_interrupt_exits_with_130(smollm: Path, state: Path) -> None:
-    child = pexpect.spawn(
-        sys.executable, ["-m", "agent", "models", "convert", str(smollm)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL}, timeout=60, encoding="utf-8",
-    )  # fmt: skip
-    child.expect(r"converting .* \(reading the vocabulary\) \d+ s")
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 130
+    one = Emulator("models", "convert", str(smollm), columns=200, deaf=False)
+    one.see(r"converting .* \(reading the vocabulary\) \d+ s")
+    one.send("\x03")
+    assert one.ends() == 130
     assert not list(state.glob("models/*"))
 
 
@@ -238,33 +213,27 @@ def test_a_new_tool_passes_its_check_and_is_not_overwritten(state: Path) -> None
 
 
 def test_chat_in_a_terminal_calls_a_tool_answers_and_leaves(script: Path, state: Path) -> None:
-    child = pexpect.spawn(
-        sys.executable,
-        ["-m", "agent", "chat", "--engine", "scripted", "--script", str(script)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **TERMINAL}, timeout=60, encoding="utf-8",
-    )  # fmt: skip
-    child.expect("Ctrl-D leaves")
-    child.send("/hlep\r")
-    child.expect("did you mean /help")
-    child.send("what is it?\r")
-    child.expect("3363")
-    child.expect("It is 3363.")
-    child.expect("written")  # what the turn cost
-    leave(child)
-    child.close()
-    assert child.exitstatus == 0
+    one = Emulator("chat", "--engine", "scripted", "--script", str(script))
+    one.see("Ctrl-D leaves")
+    one.send("/hlep\r")
+    one.see("did you mean /help")
+    one.send("what is it?\r")
+    one.see("→ 3363")
+    one.see(r"It is 3363\.")
+    one.see("written")  # what the turn cost
+    assert one.leave() == 0
     assert "what is it?" in tinsmith("sessions").stdout
 
 
 def test_a_conversation_that_goes_on_begins_with_what_was_said_last(tmp_path: Path) -> None:
     model = scripted(tmp_path, {"say": "An otter."})
     assert tinsmith("ask", *model, "which animal is it?").returncode == 0
-    child = terminal("chat", *model, "--resume")
-    child.expect("> which animal is it?")
-    child.expect("An otter.")
-    child.send("/new\r")
-    child.expect("--resume 1")
-    leave(child)
+    one = Emulator("chat", *model, "--resume")
+    one.see(r"> which animal is it\?")
+    one.see("An otter\\.")
+    one.send("/new\r")
+    one.see("--resume 1")
+    assert one.leave() == 0
 
 
 def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> None:
@@ -280,14 +249,14 @@ def test_ask_says_how_a_tool_that_it_did_not_run_is_allowed(tmp_path: Path) -> N
 
 def test_a_model_that_cannot_be_loaded_leaves_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "a.gguf").write_text("no model")
-    child = terminal("chat", *scripted(tmp_path, {"say": "Still here."}), cwd=tmp_path)
-    child.expect("Ctrl-D leaves")
-    child.send("/model a.gguf\r")
-    child.expect("begin with GGUF")
-    child.send("are you there?\r")
-    child.expect("back to scripted")
-    child.expect("Still here.")
-    leave(child)
+    one = Emulator("chat", *scripted(tmp_path, {"say": "Still here."}), cwd=tmp_path)
+    one.see("Ctrl-D leaves")
+    one.send("/model a.gguf\r")
+    one.see("begin with GGUF")
+    one.send("are you there?\r")
+    one.see("back to scripted")
+    one.see("Still here\\.")
+    assert one.leave() == 0
 
 
 def test_chat_in_a_pipe_has_no_prompt_and_no_colours(script: Path) -> None:
@@ -363,9 +332,11 @@ def test_a_tool_steers_no_terminal(tmp_path: Path) -> None:
 
 
 def test_an_answer_steers_no_terminal(tmp_path: Path) -> None:
-    child = terminal("ask", *scripted(tmp_path, {"say": "a\x1b]0;title\x07b"}), "hi")
-    child.sendeof()
-    child.expect(r"a\]0;titleb")
+    one = Emulator("ask", *scripted(tmp_path, {"say": "a\x1b]0;title\x07b"}), "hi")
+    one.send("\x04")
+    one.see(r"a\]0;titleb")
+    one.ends()
+    assert "\x1b]0" not in one.raw
 
 
 def test_a_title_steers_no_terminal(tmp_path: Path) -> None:
@@ -447,35 +418,40 @@ def test_ctrl_d_at_the_question_of_trust_means_no(
     work = tmp_path / "work"
     (work / "tools").mkdir(parents=True)
     (work / "tools" / "mine.py").write_text("")
-    child = terminal("chat", "--engine", "scripted", "--script", str(script), cwd=work)
-    child.expect(r"Use the tools in .*\(mine\.py\)")
-    child.sendcontrol("d")
-    child.expect("Ctrl-D leaves")
+    one = Emulator("chat", "--engine", "scripted", "--script", str(script), cwd=work, columns=200)
+    one.see(r"Use the tools in .*\(mine\.py\)")
+    one.send("\x04")
+    one.see("Ctrl-D leaves")
+    assert one.leave() == 0
     assert not (state / "trusted").exists()
 
 
 def test_ctrl_d_at_the_offer_to_fetch_means_no() -> None:
-    child = terminal("chat", "--model", "smollm2-135m")
-    child.expect("Fetch it now")
-    child.sendcontrol("d")
-    child.expect("tinsmith: no model;")
+    one = Emulator("chat", "--model", "smollm2-135m")
+    one.see("Fetch it now")
+    one.send("\x04")
+    one.see("tinsmith: no model;")
+    assert one.ends() == 1
 
 
 def test_the_first_run_offers_what_fits_and_takes_no_other_answer() -> None:
-    child = terminal("chat")
-    child.expect("These fit:.*1  .*to fetch")
-    child.expect("Enter for 1, n for none")
-    child.send("9\r")
-    child.expect("'9' is none of them")
-    child.send("n\r")
-    child.expect("tinsmith: no model;")
+    one = Emulator("chat", columns=160)
+    one.see(r"(?s)These fit:.*1  .*to fetch")
+    one.see("Enter for 1, n for none")
+    one.send("9\r")
+    one.see("'9' is none of them")
+    one.send("n\r")
+    one.see("tinsmith: no model;")
+    assert one.ends() == 1
 
 
 def test_chat_answers_on_a_dumb_terminal(tmp_path: Path) -> None:
-    child = terminal("chat", *scripted(tmp_path, {"say": "I am here."}), term="dumb")
-    child.expect("Ctrl-D leaves")
-    child.send("hello\r")
-    child.expect("I am here.")
+    one = Emulator("chat", *scripted(tmp_path, {"say": "I am here."}), env={"TERM": "dumb"})
+    one.see("Ctrl-D leaves")
+    one.send("hello\r")
+    one.see("I am here\\.")
+    assert "\x1b" not in one.raw
+    assert one.leave() == 0
 
 
 def test_piped_chat_goes_on_though_the_choices_of_a_tool_leave(tmp_path: Path) -> None:

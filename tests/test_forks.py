@@ -14,7 +14,8 @@ from agent.memory import window
 from agent.memory.sessions import Session, read, sessions
 from agent.offering import Offering
 from agent.repl.screen import Screen
-from tests.test_cli import leave, scripted, terminal, tinsmith
+from tests.emulator import Emulator
+from tests.test_cli import scripted, tinsmith
 
 
 def answers(*texts: str) -> list[dict[str, object]]:
@@ -69,16 +70,15 @@ def test_what_cannot_be_gone_back_to_is_said(tmp_path: Path, typed: str, says: s
 
 
 def test_a_message_is_edited_in_the_line(tmp_path: Path, state: Path) -> None:
-    child = terminal("chat", *scripted(tmp_path, *answers("one", "two")))
-    child.expect("Ctrl-D leaves")
-    child.send("frist\r")
-    child.expect("one")
-    child.send("/edit\r")
-    child.expect("this is session 2 now")
-    child.expect("frist")
-    child.send("\x7f\x7f\x7f\x7first\r")
-    child.expect("two")
-    leave(child)
+    one = Emulator("chat", *scripted(tmp_path, *answers("one", "two")))
+    one.see("Ctrl-D leaves")
+    one.send("frist\r")
+    one.see("\none")
+    one.send("/edit\r")
+    one.see("> frist", after="this is session 2 now")
+    one.send("\x7f\x7f\x7f\x7first\r")
+    one.see("\ntwo")
+    assert one.leave() == 0
     assert said(state, 1) == ["frist", "one"]
     assert said(state, 2) == ["first", "two"]
 
@@ -86,16 +86,15 @@ def test_a_message_is_edited_in_the_line(tmp_path: Path, state: Path) -> None:
 def test_another_conversation_is_listed_and_gone_on_with(tmp_path: Path, state: Path) -> None:
     model = scripted(tmp_path, *answers("one", "two"))
     assert tinsmith("ask", *model, "which animal is it?").returncode == 0
-    child = terminal("chat", *model)
-    child.expect("Ctrl-D leaves")
-    child.send("/sessions\r")
-    child.expect("    1  .*which animal is it")
-    child.send("/resume 1\r")
-    child.expect("> which animal is it")
-    child.expect("one")
-    child.send("and its name?\r")
-    child.expect("one")  # the script begins anew in this program
-    leave(child)
+    one = Emulator("chat", *model)
+    one.see("Ctrl-D leaves")
+    one.send("/sessions\r")
+    one.see("    1  .*which animal is it")
+    one.send("/resume 1\r")
+    one.see("\none", after="> which animal is it")
+    one.send("and its name?\r")
+    one.see("\none", after="> and its name")  # the script begins anew in this program
+    assert one.leave() == 0
     assert said(state, 1) == ["which animal is it?", "one", "and its name?", "one"]
 
 
@@ -131,10 +130,9 @@ def test_the_shell_forks_too(tmp_path: Path, state: Path) -> None:
     )
     assert said(state, 2) == ["first", "one"]
     assert "has 2 messages of yours" in tinsmith("sessions", "fork", "1", "--at", "3").stderr
-    resumed = terminal("chat", *model, "--resume")
-    resumed.expect("> first")
-    resumed.expect("one")
-    leave(resumed)
+    resumed = Emulator("chat", *model, "--resume")
+    resumed.see("\none", after="> first")
+    assert resumed.leave() == 0
 
 
 @pytest.mark.parametrize(

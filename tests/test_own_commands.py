@@ -14,7 +14,8 @@ from agent.memory.sessions import read
 from agent.repl.commands import COMMANDS
 from agent.repl.commands.command import COMPLETES, OWN
 from agent.repl.own import Own, filled
-from tests.test_cli import leave, scripted, terminal, tinsmith
+from tests.emulator import Emulator
+from tests.test_cli import scripted, tinsmith
 
 GREET = '''
 from agent.repl.commands import Choice, command
@@ -165,11 +166,11 @@ def test_the_commands_of_a_folder_are_used_once_it_is_trusted(
     done = tinsmith("chat", *model, stdin="/theirs\n")
     assert "no command /theirs" in done.stderr
     assert app.own_commands() == [state / "commands"]
-    child = terminal("chat", *model, cwd=work)
-    child.expect(r"Use the commands in .*work/.tinsmith/commands \(theirs.md\)\?")
-    child.sendline("y")
-    child.expect("Ctrl-D leaves")
-    child.send("/theirs\r")
-    child.expect("fine")
-    leave(child)
+    one = Emulator("chat", *model, cwd=work, columns=300)
+    one.see(r"Use the commands in .*work/.tinsmith/commands \(theirs.md\)\?")
+    one.send("y\r")
+    one.see("Ctrl-D leaves")
+    one.send("/theirs\r")
+    one.see("fine")
+    assert one.leave() == 0
     assert app.own_commands()[1:] == [work / ".tinsmith" / "commands"]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import small
-from tests.test_cli import ROOT, here, scripted, terminal, tinsmith
+from tests.emulator import Emulator
+from tests.test_cli import ROOT, here, scripted, tinsmith
 
 ROWS = [("message", "topic"), *((row["text"], row["label"]) for row in small.rows("classifier"))]
 
@@ -251,28 +252,26 @@ def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: P
         {"call": "classify_text", "arguments": {"specialist": "topics", "texts": texts}},
         {"say": "It is payment."},
     )
-    child = terminal("chat", *options, cwd=work)
-    child.setwinsize(40, 160)
-    child.expect("Ctrl-D leaves")
-    child.send("learn to sort these by topic\r")
-    child.expect("160 rows read", timeout=120)
-    child.expect("dit the call")
-    child.send("o")
-    child.expect("It has begun")
-    child.expect("topics@1: accuracy", timeout=240)
+    one = Emulator("chat", *options, cwd=work, columns=160, rows=40)
+    one.see("Ctrl-D leaves")
+    one.send("learn to sort these by topic\r")
+    one.see("160 rows read", seconds=120)
+    one.see("dit the call")
+    one.send("o")
+    one.see("It has begun")
+    one.see("topics@1: accuracy", seconds=240)
     # the small base learns too little
-    child.expect("/specialists promote topics@1 uses it from now on")
-    child.send("/specialists promote topics\r")
-    child.expect("topics@1 is promoted")
-    child.send("which topic is this: my card was debited twice?\r")
-    child.expect("classify_text.*→ (delivery|payment|stock|unknown)", timeout=120)
-    child.expect("It is payment")
-    child.send("/jobs\r")
-    child.expect("topics-1 +done")
-    child.send("/specialists promote topic\r")
-    child.expect("did you mean")
-    child.sendcontrol("d")
-    child.close()
+    one.see("/specialists promote topics@1 uses it from now on")
+    one.send("/specialists promote topics\r")
+    one.see("topics@1 is promoted")
+    one.send("which topic is this: my card was debited twice?\r")
+    one.see("classify_text.*→ (delivery|payment|stock|unknown)", seconds=120)
+    one.see("It is payment")
+    one.send("/jobs\r")
+    one.see("topics-1 +done")
+    one.send("/specialists promote topic\r")
+    one.see("did you mean")
+    assert one.leave() == 0
 
 
 def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base: Path) -> None:
@@ -287,33 +286,33 @@ def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base
     )
     disturbed = str(Path(__file__).parent / "disturbed")
     env = {"PYTHONPATH": f"{disturbed}:{ROOT}", "TEST_FREE": str(free)}
-    child = terminal("chat", *options, cwd=work, env=env)
-    child.setwinsize(40, 160)
-    child.expect("Ctrl-D leaves")
-    child.send("learn to sort these by topic\r")
-    child.expect("TOO LITTLE", timeout=120)
-    child.expect("will wait for room")
-    child.expect("dit the call")
-    child.send("o")
-    child.expect("It has begun")
-    child.expect("topics-1 is waiting for memory: .* GB are needed", timeout=120)
+    one = Emulator("chat", *options, cwd=work, env=env, columns=160, rows=40)
+    one.see("Ctrl-D leaves")
+    one.send("learn to sort these by topic\r")
+    one.see("TOO LITTLE", seconds=120)
+    one.see("will wait for room")
+    one.see("dit the call")
+    one.send("o")
+    one.see("It has begun")
+    one.see("topics-1 is waiting for memory: .* GB are needed", seconds=120)
     try:
-        child.expect(".a.side until it is done")
-        child.send("maybe\r")
-        child.expect("one of: aside, begin, wait")
-        child.send("a\r")
-        child.expect(r"\[\?2004h")
-        child.send("are you there?\r")
-        child.expect("the model is set aside until topics-1 has ended")
-        child.send("/new\r")
-        child.expect("back to the last with /resume")
+        one.see("\\[a\\]side until it is done")
+        one.send("maybe")
+        one.see("send or clear the line to be asked")
+        one.send("\x7f" * 5)
+        one.see("\\[a\\]side until it is done")
+        one.send("a")
+        one.gone("\\[a\\]side")
+        one.send("are you there?\r")
+        one.see("the model is set aside until topics-1 has ended")
+        one.send("/new\r")
+        one.see("back to the last with /resume")
         scripted(tmp_path, {"say": "I am back."})
         free.write_text("100000000000")
-        child.expect("topics@1: accuracy", timeout=240)
-        child.send("and now?\r")
-        child.expect("I am back")
-        child.sendcontrol("d")
-        child.close()
+        one.see("topics@1: accuracy", seconds=240)
+        one.send("and now?\r")
+        one.see("I am back")
+        assert one.leave() == 0
     finally:
         tinsmith("jobs", "begin", "topics-1")
         tinsmith("jobs", "stop", "topics-1")

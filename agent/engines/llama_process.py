@@ -17,6 +17,9 @@ def main() -> None:
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp prints is no answer
     _end_with_input()
+    # its threads wait for each other after each step: those that spin for long keep one that has
+    # lost its core to another program, such as a training, from getting one
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import xllamacpp
 
     params = xllamacpp.CommonParams()

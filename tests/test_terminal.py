@@ -318,5 +318,5 @@ def test_what_a_thread_prints_does_not_disturb_the_line(work: Path) -> None:
     go(work)
     one.see("Done\\.")
     one.see("> typed meanwhile", after="Done.")
-    one.send("\x03")
+    one.send("\x15")  # clears the line
     assert one.leave() == 0

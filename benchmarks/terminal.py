@@ -8,7 +8,6 @@ The whole program runs in a pseudo-terminal of 100 columns; keys are pressed whi
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import statistics
 import subprocess
@@ -18,10 +17,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import pexpect
 import psutil
 
 from agent.memory.sessions import read
+from tests.emulator import Emulator
 
 REQUEST = (
     "Write a long, detailed tutorial about sorting algorithms in Python, with headings, lists, a "
@@ -31,6 +30,9 @@ COLUMNS, ROWS = 100, 40
 EVERY = 0.37
 """Seconds between two keys, in no step with anything that the program does."""
 ROUNDS = 2
+LOADING = 300.0
+GIVEN_UP = 2.0
+"""Seconds."""
 
 
 def main() -> None:
@@ -95,38 +97,29 @@ def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
         home.mkdir()
         (home / "models").symlink_to(_models())
         (home / "config.toml").write_text(f"max_tokens = {tokens}\ncontext = 8192\n")
-        child = pexpect.spawn(
-            sys.executable, ["-m", "agent", "chat", "--model", model], cwd=folder, timeout=300,
-            dimensions=(ROWS, COLUMNS), env={**os.environ, "TINSMITH_HOME": str(home),
-            "TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parent.parent)},
+        one = Emulator(
+            "chat", "--model", model, columns=COLUMNS, rows=ROWS, cwd=Path(folder),
+            env={"TINSMITH_HOME": str(home)},
         )  # fmt: skip
-        child.delaybeforesend = None
-        child.expect(b"window")  # of the status line: the model is there
-        process = psutil.Process(child.pid)
-        child.send(REQUEST + "\r")
+        one.see("window .* GB", seconds=LOADING)  # of the status line: the model is there
+        process = psutil.Process(one.child.pid)
         all_before, drawn_before = _processor(process)
-        written, echoes = b"", []
-        while b" tok/s" not in written:
-            written += _read(child, EVERY)
+        before, echoes = len(one.raw), []
+        one.send(REQUEST + "\r")
+        while not (told := re.search(r"([\d.]+) tok/s", one.screen)):
+            _pass(one, EVERY)
             if typing:
-                child.send("~")
-                pressed = time.monotonic()
-                while b"~" not in (echo := _read(child, 0.001)) and b" tok/s" not in written:
-                    written += echo
-                echoes.append(time.monotonic() - pressed)
-                child.send("\x7f")
+                echoes.append(_echo(one))
         all_after, drawn_after = _processor(process)
-        child.sendcontrol("d")
-        child.expect(pexpect.EOF)
+        written = len(one.raw[before:].encode())
+        one.leave()
         messages = read(home / "sessions.db", 1)
         answer = max((str(one.text) for one in messages if one.type == "ai"), key=len)
-        told = re.search(rb"([\d.]+) tok/s", written)
-        assert told is not None
         return Result(
             float(told.group(1)),
             echoes,
             (drawn_after - drawn_before) / (all_after - all_before),
-            len(written) / len(answer.encode()),
+            written / len(answer.encode()),
         )
 
 
@@ -136,15 +129,22 @@ def _models() -> Path:
     return home() / "models"
 
 
-def _read(child: pexpect.spawn, seconds: float) -> bytes:
-    """What comes within so many seconds."""
-    got, end = b"", time.monotonic() + seconds
+def _pass(one: Emulator, seconds: float) -> None:
+    """Look at what is written for so long."""
+    end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        try:
-            got += child.read_nonblocking(65536, timeout=left)
-        except pexpect.TIMEOUT:
-            break
-    return got
+        one.read(left)
+
+
+def _echo(one: Emulator) -> float:
+    """Seconds until a key is seen, which is taken back then."""
+    one.send("~")
+    pressed = time.monotonic()
+    while "~" not in one.read(GIVEN_UP) and time.monotonic() - pressed < GIVEN_UP:
+        pass
+    seconds = time.monotonic() - pressed
+    one.send("\x7f")
+    return seconds
 
 
 def _processor(process: psutil.Process) -> tuple[float, float]:

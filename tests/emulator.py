@@ -69,14 +69,14 @@ class Emulator:
             begin = text.rfind(after) + len(after) if after and after in text else 0
             if (not after or after in text) and (found := re.search(pattern, text[begin:])):
                 return found.group()
-            if not self._read(end - time.monotonic()):
+            if not self.read(end - time.monotonic()):
                 raise AssertionError(f"no {pattern!r} on the screen:\n{self.text}")
 
     def gone(self, pattern: str) -> None:
         """Wait until `pattern` is no longer on the screen."""
         end = time.monotonic() + PATIENCE
         while re.search(pattern, self.screen):
-            if not self._read(end - time.monotonic()):
+            if not self.read(end - time.monotonic()):
                 raise AssertionError(f"{pattern!r} is still on the screen:\n{self.screen}")
 
     def resize(self, columns: int, rows: int) -> None:
@@ -87,7 +87,7 @@ class Emulator:
     def ends(self) -> int:
         """Wait until the program has ended; its exit code, or minus the signal that ended it."""
         end = time.monotonic() + PATIENCE
-        while self._read(end - time.monotonic()):
+        while self.read(end - time.monotonic()):
             pass
         if time.monotonic() >= end:
             raise AssertionError(f"it did not end:\n{self.text}")
@@ -102,15 +102,15 @@ class Emulator:
     def kill(self, number: signal.Signals) -> None:
         self.child.kill(number)
 
-    def _read(self, seconds: float) -> bool:
-        """Whether there was something to read; False, too, where the program has ended."""
+    def read(self, seconds: float) -> str:
+        """What is written next; empty when nothing is so long, or the program has ended."""
         try:
-            got = self.child.read_nonblocking(65536, timeout=max(0.0, seconds))
+            got = str(self.child.read_nonblocking(65536, timeout=max(0.0, seconds)))
         except (pexpect.EOF, pexpect.TIMEOUT):
-            return False
+            return ""
         self.raw += got
         self._stream.feed(got)
-        return True
+        return got
 
 
 def _deaf() -> None:

@@ -44,6 +44,7 @@ def waiting(work: Path, *then: str, columns: int = 80) -> Emulator:
     one = Emulator("chat", *options, cwd=work, columns=columns)
     one.see("Ctrl-D leaves")
     one.send("wait for it\r")
+    one.see("scripted · window 0%")
     one.see(r"· wait\(\)")
     return one
 
@@ -183,6 +184,7 @@ def test_what_is_said_while_the_editor_is_open_waits_for_the_screen(work: Path) 
     one = Emulator("chat", *options, cwd=work, env={"EDITOR": str(editor), "VISUAL": ""})
     one.see("Ctrl-D leaves")
     one.send("wait for it\r")
+    one.see("scripted · window 0%")
     one.see(r"· wait\(\)")
     one.send("\x18\x05")
     one.see("editing")

@@ -180,7 +180,9 @@ class Repl:
             for problem in self._box.problems:
                 self.screen.notice(str(problem))
         say("reading the weights", app.weights_size(settings))
-        return app.build(settings, self._session, self._box, self._approve, self.screen.dim)
+        agent = app.build(settings, self._session, self._box, self._approve, self.screen.dim)
+        self.status.meet(agent.engine)
+        return agent
 
     def _came(self) -> None:
         """In the loading thread: what the user should know without having asked."""

@@ -9,6 +9,7 @@ from agent import machine
 from agent.events import Event, TurnEnded, Usage
 
 if TYPE_CHECKING:
+    from agent.engines.base import Engine
     from agent.loop import Agent
 
 
@@ -17,7 +18,7 @@ FRESH = 5.0
 
 
 class Status:
-    """Noted by the main thread, read by any."""
+    """Noted by the thread that loads the model and then by the main one, read by any."""
 
     def __init__(self) -> None:
         self._model = ""
@@ -29,12 +30,15 @@ class Status:
         self._memory = 0
         self._looked = -FRESH
 
+    def meet(self, engine: Engine) -> None:
+        """The model that is there now; it has been asked nothing yet."""
+        self._model, self._context, self._used, self._usage = engine.name, engine.context, 0, Usage()
+
     def note(self, event: Event, agent: Agent) -> None:
         """What a turn has yielded."""
         if not isinstance(event, TurnEnded):
             return
         last = agent.engine.usage
-        self._model, self._context = agent.engine.name, agent.engine.context
         self._used = last.cached + last.prefilled + last.generated
         self._usage = event.usage
 

@@ -12,6 +12,8 @@ from rich.segment import Segment
 from rich.style import Style
 
 from agent.repl.above import Growing, Prompt
+from agent.repl.painter import Painter
+from agent.repl.screen import Screen
 
 if TYPE_CHECKING:
     from agent.repl.above import Line
@@ -35,19 +37,35 @@ class Terminal:
         self.stream = pyte.Stream(self.screen)
         self.growing = Growing(ansi)
         self.stream.feed("".join(f"before {number}\r\n" for number in range(above)))
-        self._draw_prompt()
+        self.draw_prompt()
 
     def show(self, lines: list[Line]) -> None:
         written = self.growing.update(lines, Prompt(len(PROMPT), *CURSOR, ROWS))
         if written is None:
-            self.stream.feed("\r\x1b[J")
+            self.take_away()
             written = self.growing.rewritten(lines, ROWS - len(PROMPT))
             self.stream.feed(written.replace("\n", "\r\n"))
-            self._draw_prompt()
+            self.draw_prompt()
         else:
             self.stream.feed(written.replace("\n", "\r\n"))  # as the terminal driver does
 
-    def _draw_prompt(self) -> None:
+    width = COLUMNS
+
+    def grow(self, lines: list[Line]) -> None:
+        self.show(lines)
+
+    def finish(self, lines: int) -> None:
+        self.growing.finish(lines)
+
+    def end_block(self) -> None:
+        self.take_away()
+        self.stream.feed(self.growing.end(ROWS - len(PROMPT)))
+        self.draw_prompt()
+
+    def take_away(self) -> None:
+        self.stream.feed("\r\x1b[J")
+
+    def draw_prompt(self) -> None:
         x, y = CURSOR
         self.stream.feed("\r\n".join(PROMPT))
         self.stream.feed(f"\x1b[{len(PROMPT) - 1 - y}A\x1b[{x + 1}G")
@@ -76,14 +94,14 @@ def test_whatever_a_block_becomes_is_shown_and_the_prompt_stays(
     above: int, steps: list[list[Line]]
 ) -> None:
     terminal = Terminal(above)
-    for step in steps:
+    for number, step in enumerate(steps):
         terminal.show(step)
         visible = ROWS - len(PROMPT)
         text = terminal.text()
         while text and not text[-1]:
             text.pop()
         assert text[-2:] == PROMPT
-        grown = terminal.growing.height
+        grown = max(map(len, steps[: number + 1]))
         wanted = shown(step) + [""] * (grown - len(step))
         part = wanted[-visible:]
         assert text[len(text) - 2 - len(part) : -2] == part
@@ -117,10 +135,60 @@ def test_only_the_line_that_changes_is_written() -> None:
 
 def test_a_finished_block_is_not_touched_by_the_next() -> None:
     terminal = Terminal(0)
-    terminal.show([line(("one", False))])
-    terminal.growing.finish()
+    terminal.show([line(("one", False)), line(("tw", False))])
+    terminal.growing.finish(1)
     terminal.show([line(("two", True))])
     assert terminal.text()[:4] == ["one", "two", *PROMPT]
+
+
+def test_no_empty_line_is_left_where_a_block_became_shorter() -> None:
+    terminal = Terminal(3)
+    terminal.show([line((word, False)) for word in ("one", "two", "three")])
+    terminal.show([line(("one", False))])
+    terminal.take_away()
+    terminal.stream.feed(terminal.growing.end(ROWS - len(PROMPT)))
+    terminal.draw_prompt()
+    assert terminal.text()[3:] == ["one", *PROMPT, *[""] * (ROWS - 6)]
+
+
+PIECES = """# Title
+
+some words of a line that is longer than the screen
+---
+- a point
+- **another** one
+  inside
+1. first
+2. second
+```
+```python
+x = 1
+| a | b |
+| - | - |
+| 1 | 2 |
+> said
+""".splitlines(keepends=True)
+ANSWER = st.lists(st.sampled_from([*PIECES, "\n\n", "plain ", "\t"]), max_size=14).map("".join)
+
+
+@settings(deadline=None, max_examples=200)
+@given(ANSWER, st.lists(st.integers(1, 30), max_size=20), st.integers(0, 12))
+def test_an_answer_that_comes_in_pieces_looks_as_if_it_had_come_at_once(
+    answer: str, pieces: list[int], above: int
+) -> None:
+    screen = Screen(draws=True)
+    whole, parts = Terminal(above), Terminal(above)
+    at_once = Painter(whole, screen._lines)
+    at_once.add(answer)
+    at_once.end()
+    painter = Painter(parts, screen._lines)
+    for piece in [*pieces, len(answer)]:
+        painter.add(answer[:piece])
+        answer = answer[piece:]
+        painter.paint()
+    painter.end()
+    assert [one for one in parts.text() if one] == [one for one in whole.text() if one]
+    assert len("\n".join(parts.text()).rstrip()) == len("\n".join(whole.text()).rstrip())
 
 
 @given(st.integers(0, 30), lines.map(lambda some: some[:20]), lines.map(lambda some: some[:20]))
@@ -130,16 +198,16 @@ def test_what_is_printed_meanwhile_stands_above_what_grows(
 ) -> None:
     terminal = Terminal(above)
     terminal.show(before)
-    terminal.stream.feed("\r\x1b[J")
+    terminal.take_away()
     terminal.stream.feed(
         terminal.growing.around("news\n", ROWS - len(PROMPT)).replace("\n", "\r\n")
     )
-    terminal._draw_prompt()
+    terminal.draw_prompt()
     terminal.show(after)
     text = "\n".join(terminal.text()).rstrip().split("\n")
     assert text[-2:] == PROMPT
     assert text.count("news") == 1
     visible = ROWS - len(PROMPT)
-    wanted = shown(after) + [""] * (terminal.growing.height - len(after))
+    wanted = shown(after) + [""] * (len(before) - len(after))
     part = wanted[-visible:]
     assert text[len(text) - 2 - len(part) : -2] == part

@@ -86,14 +86,19 @@ class Growing:
         again = "".join(f"{self._change(one, [])}\n" for one in shown)
         return f"{_up(len(shown))}\r\x1b[J{text}{again}"
 
-    @property
-    def height(self) -> int:
-        """Lines that it has on the screen, or above it."""
-        return len(self._drawn)
+    def finish(self, lines: int) -> None:
+        """The first `lines` stay as they are; what grows from now on begins behind them."""
+        del self._drawn[:lines]
 
-    def finish(self) -> None:
-        """It stays as it is; the next update begins another block."""
+    def end(self, visible: int) -> str:
+        """All of it stays. Gives what to write, where the prompt has been taken away, so that no
+        line at its end is left empty; nothing where none is.
+
+        `visible`: rows that were above it.
+        """
+        empty = sum(1 for _ in takewhile(lambda line: not line, reversed(self._drawn)))
         self._drawn = []
+        return f"{_up(min(empty, visible))}\x1b[J" if empty else ""
 
     def _first(self, lines: list[Line], visible: int) -> int:
         """The first line that differs from what is drawn, of those that can be reached."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.events import (
@@ -28,18 +27,13 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
     from agent.repl.above import Line
+    from agent.repl.painter import Painter
     from agent.repl.terminal import Terminal
 
-LOOKS = 20
-"""How often a second the growing block is drawn at most."""
-ENOUGH, LONGEST = 16, 0.4
-"""Characters that are worth drawing, and seconds until fewer are: each time costs bytes more."""
 LONGEST_CALL = 400
 """Characters of a call that runs."""
 SHOWN = 2000
 """Characters of what the user has sent."""
-SHARE = 1 / 40
-"""Of one processor, that drawing may take."""
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
 ENDED = {
@@ -57,17 +51,8 @@ class Screen:
         self.draws = draws
         self.terminal: Terminal | None = None
         """Where the prompt stands, while it does."""
-        self._answer = ""
-        """What is not written for good yet."""
-        self._unpainted = 0
-        """Characters of it that have come since it was drawn."""
-        self._blocks = 0
-        """Blocks of this answer that are."""
-        self._shown = 0
-        """Characters of the growing block that stand in another width, before a change of it."""
-        self._width = 0
-        self._drawn = ""
-        """The text of the growing block when it was drawn last."""
+        self._painter: Painter | None = None
+        """Of the turn that is under way, where it is drawn."""
         self._thought = ""
         self._running: dict[str, tuple[ToolStarted, str, float]] = {}
         """What was called, how that is shown, and since when it runs."""
@@ -77,27 +62,24 @@ class Screen:
         self._since = 0.0
         self._column_open = False
         self._made: Console | None = None
-        self._lock = threading.RLock()
-        """Held while anything is drawn, so that nothing is shown twice or not at all."""
-        self._fresh = threading.Event()
-        """There is text to draw."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Draws what grows; at the end, what was said is there whatever happened."""
-        self.ended = ""
-        self._answer, self._blocks, self._thought = "", 0, ""
-        over = threading.Event()
-        painter = threading.Thread(target=self._paint, args=(over,), name="painter", daemon=True)
+        self.ended, self._thought = "", ""
         if self.terminal is not None:
-            painter.start()
-        with self.waiting(lambda: "thinking"):
+            from agent.repl.painter import Painter
+
+            self._painter = Painter(self.terminal, self._lines)
+        with (
+            self.waiting(lambda: "thinking"),
+            self._painter.at_work() if self._painter else nullcontext(),
+        ):
             try:
                 yield
             finally:
-                over.set()
-                self._fresh.set()
                 self._finish_text()
+                self._painter = None
                 self._running.clear()
                 self._progress.clear()
 
@@ -139,7 +121,8 @@ class Screen:
             room = max(0, self.width - len(words) - 2)
             return [f"{words}…{one_line(self._thought[-2 * room :])[-room:]}" if room else words]
         asks = self.terminal is not None and self.terminal.question is not None
-        if self._stage is None or self._answer or asks or now - self._since < PATIENCE:
+        answers = self._painter is not None and self._painter.has_text
+        if self._stage is None or answers or asks or now - self._since < PATIENCE:
             return []
         return [f"{self._stage()} {_seconds(now - self._since)}"]
 
@@ -250,47 +233,16 @@ class Screen:
             print(clean(event.text) if sys.stdout.isatty() else event.text, end="", flush=True)
             self._column_open = not event.text.endswith("\n")
             return
-        with self._lock:
-            begins = not self._answer
-            self._answer = (self._answer + clean(event.text)).lstrip("\n")
-            self._unpainted += len(event.text)
-        if self._unpainted >= ENOUGH:
-            self._fresh.set()
-        if begins:
-            self._redraw()  # nothing is waited for any more
-
-    def _paint(self, over: threading.Event) -> None:
-        """In a thread of its own, so that the model does not wait for each drawing."""
-        painted = ""
-        while not over.is_set():
-            self._fresh.wait(LONGEST)
-            self._fresh.clear()
-            if self._answer != painted:
-                before = time.thread_time()
-                self._paint_text()
-                painted = self._answer
-                over.wait(max(1 / LOOKS, (time.thread_time() - before) / SHARE))
-
-    def _paint_text(self) -> None:
-        from agent.repl.markdown import blocks
-
-        with self._lock:
-            self._unpainted = 0
-            whole = self._answer[: self._answer.rfind("\n") + 1]
-            for block in blocks(whole)[:-1]:
-                self._block(block)
-            if self.terminal is not None and self._answer.strip():
-                self.terminal.grow(self._lines(self._answer, self.terminal))
+        if self._painter is not None:
+            begins = not self._painter.has_text
+            self._painter.add(clean(event.text))
+            if begins:
+                self._redraw()  # nothing is waited for any more
 
     def _finish_text(self) -> None:
         self._finish_thought()
-        with self._lock:
-            if self._answer.strip():
-                from agent.repl.markdown import blocks
-
-                for block in blocks(self._answer):
-                    self._block(block)
-            self._answer, self._blocks = "", 0
+        if self._painter is not None:
+            self._painter.end()
         self._end_line()
 
     def _finish_thought(self) -> None:
@@ -299,31 +251,16 @@ class Screen:
             seconds = time.monotonic() - self._since
             self.dim(f"thought for {seconds:.0f} s, {len(thought.split())} words")
 
-    def _block(self, text: str) -> None:
-        """Write the block that the answer begins with for good."""
-        self._answer = self._answer.removeprefix(text)
-        if self.terminal is not None and text.strip():
-            self.terminal.grow(self._lines(text, self.terminal))
-            self.terminal.end_block()
-            self._blocks += 1
-        self._shown, self._drawn = 0, ""
-
-    def _lines(self, text: str, terminal: Terminal) -> list[Line]:
-        """The growing block as it looks now, without what stands there in another width."""
+    def _lines(self, text: str, width: int) -> list[Line]:
+        """A block of Markdown, without the blanks that fill its lines."""
         from agent.repl.markdown import Answer
 
-        width = max(1, terminal.width - 1)  # a full line would leave the cursor in no column
-        if width != self._width:
-            self._shown = len("".join(self._drawn.split()))
-            terminal.end_block()
-            self._width = width
         options = self._console.options.update(width=width)
         lines = self._console.render_lines(Answer(text, self._theme.code), options, pad=False)
-        while lines and not any(one.text.strip() for one in lines[-1]):
+        lines = [_without_blanks(line) for line in lines]
+        while lines and not lines[-1]:
             lines.pop()
-        self._drawn = "".join(one.text for line in lines for one in line)
-        lines = _behind(lines, self._shown)
-        return [[], *lines] if self._blocks and not self._shown else lines
+        return lines
 
     def _tool(self, started: ToolStarted, event: ToolFinished) -> None:
         call = one_line(written(started.name, started.arguments))
@@ -389,27 +326,23 @@ class Screen:
             self._column_open = False
 
 
-def _behind(lines: list[Line], characters: int) -> list[Line]:
-    """What comes after so many characters, blanks not counted."""
-    from rich.segment import Segment
+def _without_blanks(line: Line) -> Line:
+    """Without those at its end that nobody sees."""
+    kept = list(line)
+    while kept and not (one := kept[-1]).text.rstrip(" ") and not _fills(one):
+        kept.pop()
+    if kept and not _fills(one := kept[-1]):
+        kept[-1] = type(one)(one.text.rstrip(" "), one.style)
+    return kept
 
-    for number, line in enumerate(lines):
-        if characters <= 0:
-            return lines[number:]
-        text = "".join(one.text for one in line)
-        full = len("".join(text.split()))
-        if full > characters:
-            at = 0
-            for at, character in enumerate(text):  # noqa: B007  the place is what counts
-                characters -= not character.isspace()
-                if characters < 0:
-                    break
-            from rich.cells import cell_len
 
-            cuts = [cell_len(text[:at]), Segment.get_line_length(line)]
-            return [list(Segment.divide(line, cuts))[1], *lines[number + 1 :]]
-        characters -= full
-    return []
+def _fills(one: Segment) -> bool:
+    """Whether its blanks are seen."""
+    style = one.style
+    if style is None:
+        return False
+    has_ground = style.bgcolor is not None and not style.bgcolor.is_default
+    return bool(has_ground or style.underline or style.reverse)
 
 
 def _seconds(seconds: float) -> str:

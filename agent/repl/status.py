@@ -32,7 +32,12 @@ class Status:
 
     def meet(self, engine: Engine) -> None:
         """The model that is there now; it has been asked nothing yet."""
-        self._model, self._context, self._used, self._usage = engine.name, engine.context, 0, Usage()
+        self._model, self._context, self._used, self._usage = (
+            engine.name,
+            engine.context,
+            0,
+            Usage(),
+        )
 
     def note(self, event: Event, agent: Agent) -> None:
         """What a turn has yielded."""

@@ -283,9 +283,13 @@ class Terminal:
         """The block that grows above the prompt shows `lines` now."""
         self._in_loop(lambda: self._grow(lines))
 
+    def finish(self, lines: int) -> None:
+        """The first `lines` of what grows are not drawn again."""
+        self._in_loop(lambda: self._growing.finish(lines))
+
     def end_block(self) -> None:
         """What grew stays as it is."""
-        self._in_loop(self._growing.finish)
+        self._in_loop(self._end_block)
 
     def redraw(self) -> None:
         """What stands around the line has changed."""
@@ -445,9 +449,16 @@ class Terminal:
         self._drawn.set()
 
     def _print(self, text: str) -> None:
-        visible = self._prompt.rows - self._prompt.height if self._prompt else 0
         whole = text if text.endswith("\n") else f"{text}\n"
-        self._above(self._growing.around(whole, visible))
+        self._above(self._growing.around(whole, self._visible()))
+
+    def _end_block(self) -> None:
+        if written := self._growing.end(self._visible()):
+            self._above(written)
+
+    def _visible(self) -> int:
+        """Rows above the prompt."""
+        return self._prompt.rows - self._prompt.height if self._prompt else 0
 
     def _grow(self, lines: list[Drawn]) -> None:
         prompt = self._prompt

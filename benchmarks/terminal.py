@@ -8,6 +8,7 @@ The whole program runs in a pseudo-terminal of 100 columns; keys are pressed whi
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from agent.memory.sessions import read
+from agent.trace import read as traces
 from tests.emulator import Emulator
 
 REQUEST = (
@@ -51,7 +53,9 @@ def main() -> None:
     print(f"keys pressed while it wrote: {len(echoes)}")
     print(f"key to echo, 95th percentile: {echoes[int(len(echoes) * 0.95)] * 1e3:.1f} ms")
     print(f"median: {statistics.median(echoes) * 1e3:.1f} ms, most: {echoes[-1] * 1e3:.1f} ms")
-    print(f"tokens a second: {ours:.1f}; bare engine {max(bare):.1f}: {ours / max(bare):.3f}")
+    print(
+        f"tokens a second: {ours:.1f}; with nothing drawn {max(bare):.1f}: {ours / max(bare):.3f}"
+    )
     print(f"processor time of drawing: {max(r.drawing for r in quiet):.1%} of the answer's")
     print(f"bytes written to the terminal: {max(r.written for r in quiet):.2f} times the answer's")
 
@@ -59,7 +63,7 @@ def main() -> None:
 @dataclass(frozen=True)
 class Result:
     rate: float
-    """Tokens a second, as the program tells it."""
+    """Tokens a second, by the clock of the engine."""
     echoes: list[float]
     """Seconds from a key to its echo."""
     drawing: float
@@ -69,34 +73,33 @@ class Result:
 
 
 def _bare(model: str, tokens: int) -> float:
-    """Tokens a second of the engine alone, in a process of its own."""
-    program = f"from benchmarks.terminal import bare; print(bare({model!r}, {tokens}))"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    return float(done.stdout.split()[-1])
+    """Tokens a second of the same turn where nothing is drawn."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = _home(Path(folder), tokens)
+        subprocess.run(
+            [sys.executable, "-m", "agent", "ask", "--json", "--model", model, REQUEST],
+            env={**os.environ, "TINSMITH_HOME": str(home)}, capture_output=True, check=False,
+        )  # fmt: skip
+        return _rate(home)
 
 
-def bare(model: str, tokens: int) -> float:
-    from langchain_core.messages import HumanMessage
+def _home(folder: Path, tokens: int) -> Path:
+    home = folder / "home"
+    home.mkdir()
+    (home / "models").symlink_to(_models())
+    (home / "config.toml").write_text(f"max_tokens = {tokens}\ncontext = 8192\n")
+    return home
 
-    from agent import app
-    from agent.engines.base import Sampling
 
-    engine = app.load_engine(app.settings_of({"model": model, "context": 8192}))
-    for _ in engine.reply([HumanMessage(REQUEST)], (), Sampling(max_tokens=tokens)):
-        pass
-    usage = engine.usage
-    engine.close()
-    return usage.generated / usage.decode_seconds
+def _rate(home: Path) -> float:
+    """Of the engine, in the only turn that there is."""
+    (turn,) = traces.read(home / "sessions.db", 1)
+    return turn.usage.generated / turn.usage.decode_seconds
 
 
 def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        home.mkdir()
-        (home / "models").symlink_to(_models())
-        (home / "config.toml").write_text(f"max_tokens = {tokens}\ncontext = 8192\n")
+        home = _home(Path(folder), tokens)
         one = Emulator(
             "chat", "--model", model, columns=COLUMNS, rows=ROWS, cwd=Path(folder),
             env={"TINSMITH_HOME": str(home)},
@@ -106,7 +109,7 @@ def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
         all_before, drawn_before = _processor(process)
         before, echoes = len(one.raw), []
         one.send(REQUEST + "\r")
-        while not (told := re.search(r"([\d.]+) tok/s", one.screen)):
+        while not re.search(r"[\d.]+ tok/s", one.screen):
             _pass(one, EVERY)
             if typing:
                 echoes.append(_echo(one))
@@ -116,7 +119,7 @@ def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
         messages = read(home / "sessions.db", 1)
         answer = max((str(one.text) for one in messages if one.type == "ai"), key=len)
         return Result(
-            float(told.group(1)),
+            _rate(home),
             echoes,
             (drawn_after - drawn_before) / (all_after - all_before),
             written / len(answer.encode()),

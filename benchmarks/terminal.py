@@ -31,7 +31,7 @@ REQUEST = (
 COLUMNS, ROWS = 100, 40
 EVERY = 0.37
 """Seconds between two keys, in no step with anything that the program does."""
-ROUNDS = 2
+ROUNDS = 3
 LOADING = 300.0
 GIVEN_UP = 2.0
 """Seconds."""
@@ -49,12 +49,13 @@ def main() -> None:
         quiet.append(_in_terminal(args.model, args.tokens, typing=False))
         typed.append(_in_terminal(args.model, args.tokens, typing=True))
     echoes = sorted(echo for one in typed for echo in one.echoes)
-    ours = max(one.rate for one in quiet)
+    shares = [one.rate / alone for one, alone in zip(quiet, bare, strict=True)]
     print(f"keys pressed while it wrote: {len(echoes)}")
     print(f"key to echo, 95th percentile: {echoes[int(len(echoes) * 0.95)] * 1e3:.1f} ms")
     print(f"median: {statistics.median(echoes) * 1e3:.1f} ms, most: {echoes[-1] * 1e3:.1f} ms")
+    each = ", ".join(f"{share:.3f}" for share in shares)
     print(
-        f"tokens a second: {ours:.1f}; with nothing drawn {max(bare):.1f}: {ours / max(bare):.3f}"
+        f"speed beside the same turn with nothing drawn: {statistics.median(shares):.3f} ({each})"
     )
     print(f"processor time of drawing: {max(r.drawing for r in quiet):.1%} of the answer's")
     print(f"bytes written to the terminal: {max(r.written for r in quiet):.2f} times the answer's")

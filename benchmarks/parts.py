@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import app, catalog
 from agent.errors import TinsmithError
+from agent.settings import home
 from tools.quiet import quiet
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def path(model: str) -> Path:
         return catalog.resolve(model)
     except TinsmithError as error:
         sys.exit(str(error))
+
+
+def models() -> Path:
+    """The folder of those that were fetched, for a state folder that is made for a benchmark."""
+    return home() / "models"
 
 
 def token_model(model: str, bits: Bits = 16) -> TokenModel:

@@ -22,6 +22,7 @@ import psutil
 
 from agent.memory.sessions import read
 from agent.trace import read as traces
+from benchmarks import parts
 from tests.emulator import Emulator
 
 REQUEST = (
@@ -87,7 +88,7 @@ def _bare(model: str, tokens: int) -> float:
 def _home(folder: Path, tokens: int) -> Path:
     home = folder / "home"
     home.mkdir()
-    (home / "models").symlink_to(_models())
+    (home / "models").symlink_to(parts.models())
     (home / "config.toml").write_text(f"max_tokens = {tokens}\ncontext = 8192\n")
     return home
 
@@ -125,12 +126,6 @@ def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
             (drawn_after - drawn_before) / (all_after - all_before),
             written / len(answer.encode()),
         )
-
-
-def _models() -> Path:
-    from agent.settings import home
-
-    return home() / "models"
 
 
 def _pass(one: Emulator, seconds: float) -> None:

@@ -240,6 +240,17 @@ def test_a_base_that_is_needed_stays(home: Path) -> None:
     assert tinsmith("models", "rm", "all-minilm-l6-v2").returncode == 0
 
 
+def begin_training(one: Emulator, *plan: str) -> None:
+    """Ask for it, see the plan, and allow it."""
+    one.see("Ctrl-D leaves")
+    one.send("learn to sort these by topic\r")
+    for part in plan:
+        one.see(part, seconds=120)
+    one.see("dit the call")
+    one.send("o")
+    one.see("It has begun")
+
+
 def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -253,12 +264,7 @@ def test_one_learns_and_uses_it_without_leaving_the_talk(tmp_path: Path, base: P
         {"say": "It is payment."},
     )
     one = Emulator("chat", *options, cwd=work, columns=160, rows=40)
-    one.see("Ctrl-D leaves")
-    one.send("learn to sort these by topic\r")
-    one.see("160 rows read", seconds=120)
-    one.see("dit the call")
-    one.send("o")
-    one.see("It has begun")
+    begin_training(one, "160 rows read")
     one.see("topics@1: accuracy", seconds=240)
     # the small base learns too little
     one.see("/specialists promote topics@1 uses it from now on")
@@ -287,13 +293,7 @@ def test_a_model_is_set_aside_for_a_training_and_comes_back(tmp_path: Path, base
     disturbed = str(Path(__file__).parent / "disturbed")
     env = {"PYTHONPATH": f"{disturbed}:{ROOT}", "TEST_FREE": str(free)}
     one = Emulator("chat", *options, cwd=work, env=env, columns=160, rows=40)
-    one.see("Ctrl-D leaves")
-    one.send("learn to sort these by topic\r")
-    one.see("TOO LITTLE", seconds=120)
-    one.see("will wait for room")
-    one.see("dit the call")
-    one.send("o")
-    one.see("It has begun")
+    begin_training(one, "TOO LITTLE", "will wait for room")
     one.see("topics-1 is waiting for memory: .* GB are needed", seconds=120)
     try:
         one.see("\\[a\\]side until it is done")

@@ -53,7 +53,7 @@ class Painter:
         self._drawn = ""
         """The text of the growing block when it was drawn last."""
         self._changing = threading.Lock()
-        """Held while `_answer` changes."""
+        """Held while `_answer` and `_unpainted` change."""
         self._painting = threading.Lock()
         """Held while anything is drawn, so that nothing is shown twice or not at all."""
         self._fresh = threading.Event()
@@ -84,7 +84,8 @@ class Painter:
     def paint(self) -> None:
         """Draw the answer as it is now."""
         with self._painting:
-            answer, self._unpainted = self._answer, 0
+            with self._changing:
+                answer, self._unpainted = self._answer, 0
             self._paint(blocks(answer[: answer.rfind("\n") + 1])[:-1], answer)
 
     def end(self) -> None:
@@ -96,14 +97,12 @@ class Painter:
             self._blocks, self._shown, self._drawn = 0, 0, ""
 
     def _work(self, over: threading.Event) -> None:
-        painted = ""
         while not over.is_set():
             self._fresh.wait(LONGEST)
             self._fresh.clear()
-            if self._answer != painted:
+            if self._unpainted:
                 before = time.thread_time()
                 self.paint()
-                painted = self._answer
                 over.wait(max(1 / LOOKS, (time.thread_time() - before) / SHARE))
 
     def _paint(self, finished: list[str], answer: str) -> None:
@@ -115,7 +114,7 @@ class Painter:
             return
         width = max(1, self._above.width - 1)  # a full line would leave the cursor in no column
         if width != self._width:  # what stands there stays as it is
-            self._shown = len("".join(self._drawn.split()))
+            self._shown = _count(self._drawn)
             self._above.end_block()
             self._width = width
         apart = [self._render(one, width) for one in parts]
@@ -128,7 +127,7 @@ class Painter:
         new = _behind(drawn, self._shown)
         self._above.grow(new)
         self._above.finish(max(0, final - (len(drawn) - len(new))))
-        self._shown = max(0, self._shown - len("".join(_text(drawn[:final]).split())))
+        self._shown = max(0, self._shown - _count(_text(drawn[:final])))
         self._drawn = _text(drawn[final:])
         self._blocks += len(finished)
         with self._changing:  # more may have come
@@ -139,6 +138,11 @@ def _text(lines: list[Line]) -> str:
     return "".join(one.text for line in lines for one in line)
 
 
+def _count(text: str) -> int:
+    """Its characters, blanks not counted: what stays the same in another width."""
+    return len("".join(text.split()))
+
+
 def _behind(lines: list[Line], characters: int) -> list[Line]:
     """What comes after so many characters, blanks not counted."""
     from rich.segment import Segment
@@ -146,8 +150,8 @@ def _behind(lines: list[Line], characters: int) -> list[Line]:
     for number, line in enumerate(lines):
         if characters <= 0:
             return lines[number:]
-        text = "".join(one.text for one in line)
-        full = len("".join(text.split()))
+        text = _text([line])
+        full = _count(text)
         if full > characters:
             at = 0
             for at, character in enumerate(text):  # noqa: B007  the place is what counts

@@ -342,16 +342,16 @@ class Repl:
         return allowed.get(answer, "no"), ""
 
     def _edited(self, arguments: Mapping[str, Any]) -> str:
-        text = json.dumps(arguments, ensure_ascii=False)
+        text, question = json.dumps(arguments, ensure_ascii=False), "The arguments, as JSON:"
         while True:
-            text = self._prompt.ask("The arguments, as JSON:", default=text)
+            text = self._prompt.ask(question, default=text)
             try:
                 if isinstance(json.loads(text), dict):
                     return text
                 problem = "it is an object, such as {}"
             except ValueError as error:
                 problem = str(error)
-            self.screen.notice(f"no JSON object: {problem}")
+            question = f"no JSON object: {problem}. The arguments, as JSON:"
 
     def _tool_names(self) -> Iterable[str]:
         return self._box.tools if self._box else ()

@@ -171,6 +171,10 @@ class Agent:
         """The tools that every prompt begins with."""
         return self._offering.stable(self.specs())
 
+    def filled(self) -> int:
+        """Tokens of the window that the conversation takes by now."""
+        return self.engine.count_tokens(self._prompt(), self.prefix())
+
     def first_choice(self, request: str) -> str | None:
         """The tool that the model would call first for `request`. Nothing is run or kept."""
         from langchain_core.messages import HumanMessage

@@ -8,11 +8,13 @@ import pytest
 
 from agent.citations import Source, sources, support, unfounded
 from agent.engines.scripted import ScriptedEngine, call, say
-from agent.events import TextDelta, TurnEnded
+from agent.events import TextDelta, ToolFinished, ToolStarted, TurnEnded
 from agent.loop import Agent
 from agent.memory.sessions import Session
 from agent.offering import Offering
+from agent.repl.screen import Screen
 from tools.base import tool
+from tools.documents import DATA
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,16 @@ def test_each_sentence_has_its_line() -> None:
     answer = "They are made every night. Where, I was not told. The port is 8080."
     found = support(answer, "When are backups made, and which port is it?", GUIDE)
     assert [str(one) for one in found] == ["guide.md:7", "ports.md:3"]
+
+
+def test_the_screen_says_where_passages_stand_and_not_how_they_are_introduced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    screen = Screen(draws=False)
+    given = f"{DATA}\n\n[1] [guide.md:1-3] Guide\nKept.\n\n[2] [ports.md:3] Ports\n8080."
+    screen.draw(ToolStarted("1", "search_documents", {"question": "how long?"}))
+    screen.draw(ToolFinished("1", "search_documents", given, True, 0.1))
+    assert "→ 2 passages: guide.md:1-3, ports.md:3\n" in capsys.readouterr().err
 
 
 def test_an_answer_that_cites_nothing_is_given_its_line(

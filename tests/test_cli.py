@@ -141,6 +141,23 @@ def test_chat_says_what_the_model_needs_before_it_is_loaded(smollm: Path) -> Non
     one.kill(signal.SIGKILL)
 
 
+def test_the_line_below_says_how_full_the_window_is_as_context_counts_it(
+    smollm: Path, state: Path
+) -> None:
+    state.mkdir()
+    (state / "config.toml").write_text("max_tokens = 20\n")
+    options = ("--model", str(smollm), "--context", "2048")
+    one = Emulator("chat", *options, columns=120)
+    one.see("Ctrl-D leaves")
+    one.send("What is a violin?\r")
+    one.see(r"20 written")
+    one.send("/context\r")
+    counted = one.see(r"of 2,048 tokens, \d+%").split()[-1]
+    assert counted != "0%"
+    one.see(f"window {counted} of 2048", after="tokens, ")
+    assert one.leave() == 0
+
+
 def test_converting_shows_a_line_and_an_interrupt_exits_with_130(smollm: Path, state: Path) -> None:
     one = Emulator("models", "convert", str(smollm), columns=200, deaf=False)
     one.see(r"converting .* \(reading the vocabulary\) \d+ s")

@@ -116,6 +116,7 @@ class Repl:
         self.own.start()
         while True:
             try:
+                self._count()
                 sent = self._prompt.next_line()
                 line = sent.text.strip()
                 if line and self._typed:
@@ -181,7 +182,7 @@ class Repl:
                 self.screen.notice(str(problem))
         say("reading the weights", app.weights_size(settings))
         agent = app.build(settings, self._session, self._box, self._approve, self.screen.dim)
-        self.status.meet(agent.engine)
+        self.status.meet(agent)
         return agent
 
     def _came(self) -> None:
@@ -199,6 +200,11 @@ class Repl:
         if not self._loading.is_loaded:
             return f"{self._loading.stage()} {self._loading.seconds():.0f} s"
         return self.status.line(training)
+
+    def _count(self) -> None:
+        """How full the window is by now."""
+        if self.screen.draws and self.is_loaded and self._loading.is_idle:
+            self.status.count(self.agent())
 
     def _tell(self, error: BaseException) -> None:
         self._told = error
@@ -263,7 +269,7 @@ class Repl:
             try:
                 for event in events:
                     self.screen.draw(event)
-                    self.status.note(event, agent)
+                    self.status.note(event)
                     if isinstance(event, ToolFinished):
                         show_made(self.screen, event)
             finally:

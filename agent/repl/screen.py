@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
+from agent import citations
 from agent.events import (
     Event,
     Notice,
@@ -17,6 +18,7 @@ from agent.events import (
     ToolStarted,
     TurnEnded,
 )
+from agent.loop import SEARCH
 from agent.repl.clean import clean, one_line, visible, written
 from agent.repl.status import cost
 from agent.repl.themes import THEMES, Theme
@@ -264,7 +266,7 @@ class Screen:
 
     def _tool(self, started: ToolStarted, event: ToolFinished) -> None:
         call = one_line(written(started.name, started.arguments))
-        result = one_line(event.result)
+        result = _in_short(event)
         seconds = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
         mark = "✓" if event.ok else "✗"
         if not self.draws:
@@ -324,6 +326,15 @@ class Screen:
         if self._column_open:
             print(flush=True)
             self._column_open = False
+
+
+def _in_short(event: ToolFinished) -> str:
+    """One line of what a tool gave; of passages, where they stand."""
+    found = citations.sources(event.result) if event.ok and event.name == SEARCH else []
+    if not found:
+        return one_line(event.result)
+    passages = "1 passage" if len(found) == 1 else f"{len(found)} passages"
+    return f"{passages}: {', '.join(map(str, found))}"
 
 
 def _without_blanks(line: Line) -> Line:

@@ -9,7 +9,6 @@ from agent import machine
 from agent.events import Event, TurnEnded, Usage
 
 if TYPE_CHECKING:
-    from agent.engines.base import Engine
     from agent.loop import Agent
 
 
@@ -24,28 +23,31 @@ class Status:
         self._model = ""
         self._context = 0
         self._used = 0
-        """Tokens of the window, in the last reply."""
+        """Tokens of the window that the conversation takes."""
+        self._counted = (0, 0)
+        """Of which session, and how many messages of it."""
         self._usage = Usage()
         """Of the last turn."""
         self._memory = 0
         self._looked = -FRESH
 
-    def meet(self, engine: Engine) -> None:
-        """The model that is there now; it has been asked nothing yet."""
-        self._model, self._context, self._used, self._usage = (
-            engine.name,
-            engine.context,
-            0,
-            Usage(),
-        )
+    def meet(self, agent: Agent) -> None:
+        """Its model, which is there now and has been asked nothing yet."""
+        engine = agent.engine
+        self._model, self._context, self._usage = engine.name, engine.context, Usage()
+        self._used, self._counted = 0, (0, 0)
+        self.count(agent)
 
-    def note(self, event: Event, agent: Agent) -> None:
+    def note(self, event: Event) -> None:
         """What a turn has yielded."""
-        if not isinstance(event, TurnEnded):
-            return
-        last = agent.engine.usage
-        self._used = last.cached + last.prefilled + last.generated
-        self._usage = event.usage
+        if isinstance(event, TurnEnded):
+            self._usage = event.usage
+
+    def count(self, agent: Agent) -> None:
+        """How full the window is, where the conversation has changed since that was counted."""
+        now = (agent.session.id, len(agent.session.messages))
+        if now != self._counted and agent.session.messages:
+            self._used, self._counted = agent.filled(), now
 
     def line(self, training: str) -> str:
         """`training`: what runs beside."""

@@ -60,6 +60,7 @@ def test_reload_keeps_the_old_version_of_a_file_that_now_fails(tmp_path: Path) -
     found.reload()
     assert "greet" in found.tools
     assert "ZeroDivisionError" in found.problems[0].message
+    assert found.problems[0].message.endswith("; as it was before stays: greet")
     file.write_text(GOOD.replace("greet", "welcome"))
     found.reload()
     assert "welcome" in found.tools

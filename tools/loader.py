@@ -13,7 +13,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -74,13 +74,20 @@ class Toolbox:
             try:
                 self._good[file] = Found(str(file), read(file))
             except ToolFileError as error:
-                self.problems.append(error.problem)
+                self.problems.append(self._kept(file, error.problem))
             if file in self._good:
                 found.append(self._good[file])
         self.tools, self.origin = {}, {}
         for group in found:
             for tool in group.tools:
                 self._add(tool, group.source)
+
+    def _kept(self, file: Path, problem: Problem) -> Problem:
+        """With what is still there of `file`, as it was when it could be read."""
+        if file not in self._good:
+            return problem
+        names = ", ".join(tool.name for tool in self._good[file].tools)
+        return replace(problem, message=f"{problem.message}; as it was before stays: {names}")
 
     def _add(self, tool: BaseTool, source: str) -> None:
         if (other := self.origin.get(tool.name)) is not None:

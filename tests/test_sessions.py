@@ -144,6 +144,13 @@ def test_a_removed_session_is_found_no_more(database: Path) -> None:
         remove(database, 99)
 
 
+def test_the_number_of_a_session_that_was_removed_is_given_to_none_again(database: Path) -> None:
+    first = said(database, "one")
+    remove(database, said(database, "two"))
+    with closing(Session.create(database)) as session, closing(session.fork()) as fork:
+        assert (first, session.id, fork.id) == (1, 3, 4)
+
+
 def test_an_open_session_is_not_removed_but_can_be_read(database: Path) -> None:
     session = Session.create(database)
     session.append(HumanMessage("stay"))

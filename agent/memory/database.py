@@ -61,7 +61,14 @@ CREATE TABLE traces (
 );
 CREATE INDEX traces_of ON traces(session, turn, id);
 """
-STEPS = (FIRST, FORKS_PIECES_VECTORS, TRACES)
+NUMBERS = """
+CREATE TABLE removed (last INTEGER NOT NULL);
+INSERT INTO removed VALUES (0);
+CREATE TRIGGER keep_number AFTER DELETE ON sessions
+    BEGIN UPDATE removed SET last = max(last, old.id); END;
+"""
+"""What tells of a session by its number, such as a fact, must never mean another one."""
+STEPS = (FIRST, FORKS_PIECES_VECTORS, TRACES, NUMBERS)
 """Each makes the next version of the one before; the first begins with an empty file."""
 VERSION = len(STEPS)
 

@@ -78,9 +78,8 @@ class Session:
         """Begin a session in the file `path`, made when missing. Raises SessionError."""
         database = connect(path)
         with explained(path), database:
-            row = database.execute("INSERT INTO sessions (started) VALUES (?)", (time.time(),))
-        assert row.lastrowid is not None
-        return cls(database, path, row.lastrowid)
+            id = _begun(database)
+        return cls(database, path, id)
 
     @classmethod
     def open(cls, path: Path | str, id: int | None = None) -> Session:
@@ -190,9 +189,7 @@ class Session:
             )
         kept = self.messages[: starts[-1 if turns is None else turns]]
         with explained(self._path), self._database as database:
-            begun = database.execute(
-                "INSERT INTO sessions (started, parent) VALUES (?, ?)", (time.time(), self.id)
-            ).lastrowid
+            begun = _begun(database, self.id)
             rows = database.execute(
                 "SELECT id FROM messages WHERE session = ? ORDER BY id LIMIT ?",
                 (self.id, len(kept)),
@@ -382,6 +379,17 @@ def texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
 def _text(message: BaseMessage) -> str:
     """Without halves of characters, which SQLite does not take."""
     return str(message.text).encode("utf-8", "replace").decode()
+
+
+def _begun(database: sqlite3.Connection, parent: int | None = None) -> int:
+    """Of a new session, a number that none has had."""
+    row = database.execute(
+        "INSERT INTO sessions (id, started, parent) SELECT 1 + max((SELECT last FROM removed), "
+        "(SELECT coalesce(max(id), 0) FROM sessions)), ?, ?",
+        (time.time(), parent),
+    )
+    assert row.lastrowid is not None
+    return row.lastrowid
 
 
 def _held(path: Path | str, id: int) -> FileLock | None:

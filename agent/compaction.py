@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.engines.base import Choice, Sampling
 from agent.errors import UsageError, WindowFull
-from agent.events import Notice, Usage
+from agent.events import Notice, Stage, Usage
 from agent.memory import window
 from agent.prompts import render
 
@@ -32,7 +32,9 @@ CHARACTERS = 4
 """Of a token, about."""
 
 
-def make_room(agent: Agent, tools: Sequence[ToolSpec], text: str) -> Generator[Notice, None, Usage]:
+def make_room(
+    agent: Agent, tools: Sequence[ToolSpec], text: str
+) -> Generator[Notice | Stage, None, Usage]:
     """Before the request `text`; `tools`: those in the prefix. Gives what it has cost."""
     size = _Size(agent, tools, text)
     if not size.is_full():
@@ -44,7 +46,7 @@ def make_room(agent: Agent, tools: Sequence[ToolSpec], text: str) -> Generator[N
     return (yield from _summarise(agent, size, end, "the window was full: "))
 
 
-def compact(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[Notice, None, Usage]:
+def compact(agent: Agent, tools: Sequence[ToolSpec]) -> Generator[Notice | Stage, None, Usage]:
     """Though there is room: results are shortened, all but the last turns summarised. Says nothing
     where there was nothing to do."""
     size = _Size(agent, tools, "")
@@ -132,10 +134,13 @@ def _shorten(agent: Agent, size: _Size, end: int) -> Generator[Notice, None, Non
     yield Notice(f"old results of tools were shortened ({before:,} tokens, now {now:,})")
 
 
-def _summarise(agent: Agent, size: _Size, end: int, why: str) -> Generator[Notice, None, Usage]:
+def _summarise(
+    agent: Agent, size: _Size, end: int, why: str
+) -> Generator[Notice | Stage, None, Usage]:
     """The messages before `end`."""
     messages = agent.session.messages
     before = size.tokens()
+    yield Stage("summarising what was said, to make room")
     summary, spent = _summary(agent, size, end)
     if summary is None:
         agent.trace.compacted("stopped", before, before, spent)

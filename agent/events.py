@@ -74,6 +74,13 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What takes its time now, other than the reply; until the next event."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class TurnEnded:
     """The last event of every turn."""
 
@@ -84,4 +91,4 @@ class TurnEnded:
     """Replies the model gave in this turn."""
 
 
-Event = TextDelta | ToolStarted | ToolProgress | ToolFinished | Notice | TurnEnded
+Event = TextDelta | ToolStarted | ToolProgress | ToolFinished | Notice | Stage | TurnEnded

@@ -23,12 +23,13 @@ from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import SessionError, UsageError, WindowFull
-from agent.events import Event, Notice, ToolFinished, TurnEnded
+from agent.events import Event, Notice, Stage, ToolFinished, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory import window
 from agent.memory.sessions import Session
 from agent.memory.window import Cut
 from agent.offering import Offering
+from agent.repl.screen import Screen
 from tools.base import ToolSpec, invoke, tool
 
 
@@ -97,6 +98,25 @@ def test_old_turns_are_summarised_and_the_user_is_quoted(tmp_path: Path) -> None
     again = Session.open(tmp_path / "sessions.db")
     assert window.view(again.messages) == window.view(session.messages)
     again.close()
+
+
+def test_one_is_told_that_it_summarises_while_it_does() -> None:
+    lines = [say(f"answer {n} " + "word " * 110) for n in range(6)]
+    lines.insert(5, say("They spoke of Rex."))
+    agent = agent_of(*lines)
+    screen = Screen(draws=True)
+    for number in range(5):
+        list(agent.send(f"request {number} about my dog Rex"))
+    with screen.turn():
+        for event in agent.send("request 5 about my dog Rex"):
+            screen.draw(event)
+            if isinstance(event, Stage):
+                while not screen.live():
+                    pass
+                assert screen.live()[0].startswith("summarising what was said, to make room 0 s")
+                break
+        screen.draw(Notice("the window was full"))
+        assert not any("summarising" in line for line in screen.live())
 
 
 def test_within_a_turn_results_that_were_read_make_room() -> None:

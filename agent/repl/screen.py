@@ -12,6 +12,7 @@ from agent import citations
 from agent.events import (
     Event,
     Notice,
+    Stage,
     TextDelta,
     ToolFinished,
     ToolProgress,
@@ -38,6 +39,7 @@ SHOWN = 2000
 """Characters of what the user has sent."""
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
+THINKING = "thinking"
 ENDED = {
     "interrupted": "interrupted", "failed": "failed", "seconds": "stopped: max_seconds",
     "steps": "stopped: max_steps", "tokens": "cut off: max_tokens", "repeats": "stopped: repeats",
@@ -61,6 +63,8 @@ class Screen:
         self._progress: dict[str, ToolProgress] = {}
         self._stage: Callable[[], str] | None = None
         """What is waited for."""
+        self._doing = THINKING
+        """What the turn is busy with while there is neither text nor a call."""
         self._since = 0.0
         self._column_open = False
         self._made: Console | None = None
@@ -68,13 +72,13 @@ class Screen:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Draws what grows; at the end, what was said is there whatever happened."""
-        self.ended, self._thought = "", ""
+        self.ended, self._thought, self._doing = "", "", THINKING
         if self.terminal is not None:
             from agent.repl.painter import Painter
 
             self._painter = Painter(self.terminal, self._lines)
         with (
-            self.waiting(lambda: "thinking"),
+            self.waiting(lambda: self._doing),
             self._painter.at_work() if self._painter else nullcontext(),
         ):
             try:
@@ -129,6 +133,10 @@ class Screen:
         return [f"{self._stage()} {_seconds(now - self._since)}"]
 
     def draw(self, event: Event) -> None:
+        doing = event.text if isinstance(event, Stage) else THINKING
+        if doing != self._doing:
+            self._doing, self._since = doing, time.monotonic()
+            self._redraw()
         if isinstance(event, TextDelta):
             self._text(event)
         elif isinstance(event, ToolStarted):

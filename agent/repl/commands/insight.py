@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agent import compaction
-from agent.events import Usage
+from agent.events import Notice, Usage
 from agent.repl.commands.command import command, nothing
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ def compact(repl: Repl, rest: str) -> None:
         repl.screen.working("summarising"),
         contextlib.closing(compaction.compact(agent, agent.prefix())) as notices,
     ):
-        for notice in notices:
-            repl.screen.plain(notice.text)
-            told = True
+        for event in notices:
+            if isinstance(event, Notice):
+                repl.screen.plain(event.text)
+                told = True
     if not told:
         repl.screen.plain("there is nothing to compact: the last turns stay as they are")
         return

@@ -96,6 +96,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     for command in COMMANDS:
         command.add_parser(commands)
     try:
+        if not words[0].startswith("-") and words[0] not in commands.choices:
+            raise _Misused(f"tinsmith: no command {_with_nearest(words[0], commands.choices)}")
         args, unknown = parser.parse_known_args(words)
         if unknown:
             known = commands.choices.get(words[0], parser)._option_string_actions

@@ -49,6 +49,7 @@ LINES = (
     Line("/prompts", r"system +shipped"),
     Line("/prompts repeated", r"Do not repeat it"),
     Line("/model", r"scripted, window 1000000 tokens"),
+    Line("/approvals", r"nothing is allowed for good"),
     Line("/bits", r"scripted is not loaded here"),
     Line("/engine", r"scripted"),
     Line("/docs", r"none yet; add some with: /docs add PATH"),

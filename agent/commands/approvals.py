@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
+
+from agent.commands.output import say, tell, warn
 
 if TYPE_CHECKING:
     from agent.approval import Remembered
@@ -20,9 +21,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _list(args: argparse.Namespace) -> int:
-    for folder, patterns in _remembered().everywhere().items():
-        for pattern in patterns:
-            print(f"{pattern:40}in {folder}")
+    allowed = [(p, folder) for folder, all in _remembered().everywhere().items() for p in all]
+    width = max((len(pattern) for pattern, _ in allowed), default=0)
+    for pattern, folder in allowed:
+        say(f"{pattern:{width}}  in {folder}")
+    if not allowed:
+        tell("nothing is allowed for good")
     return 0
 
 
@@ -44,5 +48,5 @@ def _remembered() -> Remembered:
     return Remembered(
         home() / "approvals.json",
         lambda *_: ("no", ""),
-        lambda text: print(f"tinsmith: {text}", file=sys.stderr),
+        warn,
     )

@@ -24,8 +24,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _show(args: argparse.Namespace) -> int:
     from agent import settings
 
-    for key, value, origin, about in settings.describe():
-        print(f"{key:20}{value!r:16}{origin:13}{about}")
+    rows = [(key, repr(value), origin, about) for key, value, origin, about in settings.describe()]
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)][:3]
+    for *cells, about in rows:
+        aligned = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        print("".join(aligned) + about)
     return 0
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent import app
+from agent.commands import approvals as approvals_of_shell
 from agent.errors import UsageError
 from agent.repl import listing
-from agent.repl.commands import choices
+from agent.repl.commands import choices, shell
 from agent.repl.commands.command import command
 from agent.repl.commands.models import load
 from agent.settings import Settings, describe, home, parse, save
@@ -101,3 +102,12 @@ def _list(repl: Repl, rows: list[tuple[str, Any, str, str]]) -> None:
         note = "" if where == "default" else f"({where}) "
         shown.append((f"{key:18} {now!r}", f"{note}{about}"))
     listing.show(repl.screen, shown)
+
+
+@command(completes=shell.actions(approvals_of_shell, "approvals"))
+def approvals(repl: Repl, rest: str) -> None:
+    """list what you allowed always; /approvals rm PATTERN asks again in this folder
+
+    /approvals rm write_file(notes.txt)
+    """
+    shell.run(repl, approvals_of_shell, "approvals", rest)

@@ -148,15 +148,16 @@ def pattern(name: str, arguments: Mapping[str, Any]) -> str:
     """What "always" allows: calls with the same pattern. Empty: it cannot be allowed for good.
 
     `write_file(notes/*)` is the tool on the files of that folder itself. Without a folder in `path`
-    it is that one file; without a path, the first argument has to be the same.
+    it is that one file; without a path, all arguments have to be the same.
     """
-    if not arguments:
-        return f"{name}()"
-    key = "path" if "path" in arguments else next(iter(arguments))
-    value = arguments[key]
-    if key != "path" or not isinstance(value, str):
-        return f"{name}({key}={json.dumps(value, sort_keys=True, ensure_ascii=False)})"
-    path = posixpath.normpath(value)
+    given = arguments.get("path")
+    if not isinstance(given, str):
+        values = (
+            f"{key}={json.dumps(value, sort_keys=True, ensure_ascii=False)}"
+            for key, value in sorted(arguments.items())
+        )
+        return f"{name}({', '.join(values)})"
+    path = posixpath.normpath(given)
     # a backslash parts folders on Windows, where a colon comes behind a drive
     if path.startswith(("..", "/", "~")) or "\\" in path or ":" in path:
         return ""

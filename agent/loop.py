@@ -120,7 +120,8 @@ class Agent:
             words = "\n".join([*(str(one.text) for one in attached), text])
             turn.usage += yield from compaction.make_room(self, prefix, words)
             sent = window.view(self.session.messages)
-            turn.untrusted = any(map(self._is_of_strangers, [*sent, *attached]))
+            retold = self.session.messages[: window.cut_of(self.session.messages).summarised]
+            turn.untrusted = any(map(self._is_of_strangers, [*retold, *sent, *attached]))
             for message in self._offering.announce(sent, text, known):
                 self.session.append(message)
             yield from self._remind(sent, text)

@@ -77,11 +77,12 @@ def test_what_lies_outside_is_never_allowed_for_good(file: Path, path: str) -> N
     assert is_asked(file, {"path": path, "text": "x"})
 
 
-def test_without_a_path_always_holds_for_the_same_first_argument(file: Path) -> None:
+def test_without_a_path_always_holds_for_the_same_arguments(file: Path) -> None:
     always(file, {"to": "ada", "text": "x"})
-    assert not is_asked(file, {"to": "ada", "text": "y"})
+    assert not is_asked(file, {"text": "x", "to": "ada"})
+    assert is_asked(file, {"to": "ada", "text": "y"})
     assert is_asked(file, {"to": "bob", "text": "x"})
-    assert is_asked(file, {"text": "ada", "to": "bob"})
+    assert is_asked(file, {"text": "ada", "to": "x"})
 
 
 @pytest.mark.parametrize("text", ["5", "null", "[1", '{"a": 1}', '["write_file(notes/*)"]'])

@@ -15,6 +15,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
+from agent import compaction
 from agent.approval import Approval, Approver, Remembered, allow, deny
 from agent.embedder import SentenceEmbedder
 from agent.engines.base import Sampling
@@ -140,6 +141,23 @@ def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
     for _ in range(3):
         turn(agent)
     assert asked == [True]  # "jot" asks by itself for nothing
+
+
+def test_what_a_summary_holds_of_a_passage_is_still_that_of_strangers() -> None:
+    asked: list[bool] = []
+
+    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+        asked.append(untrusted)
+        return Approval(False)
+
+    lines = [call("find"), *(say(f"answer {n}") for n in range(4)), say("They spoke of backups.")]
+    agent, engine = agent_of(*lines, call("jot", text="I won"), say("no"), approve=approve)
+    for _ in range(4):
+        turn(agent)
+    list(compaction.compact(agent, agent.prefix()))
+    turn(agent)
+    assert not any(message.type == "tool" for message in engine.seen[-2].messages)
+    assert asked == [True]
 
 
 def test_a_citation_of_nothing_is_told() -> None:

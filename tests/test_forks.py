@@ -136,11 +136,16 @@ def test_the_shell_forks_too(tmp_path: Path, state: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("finish", "ends"), [("stop", "one\n"), ("interrupted", "one\n(the answer breaks off there)\n")]
+    ("text", "finish", "ends"),
+    [
+        ("one", "stop", "one\n"),
+        ("one", "interrupted", "one\n(the answer breaks off there)\n"),
+        ("", "interrupted", "(ended before there was an answer)\n"),
+    ],
 )
 def test_what_is_recalled_ends_with_the_answer(
-    capsys: pytest.CaptureFixture[str], finish: str, ends: str
+    capsys: pytest.CaptureFixture[str], text: str, finish: str, ends: str
 ) -> None:
-    answer = AIMessage("one", response_metadata={"finish": finish})
+    answer = AIMessage(text, response_metadata={"finish": finish})
     Screen(draws=False).recall([HumanMessage("first"), answer, window.mark(window.Cut(2))])
     assert capsys.readouterr().err == f"> first\n{ends}"

@@ -177,7 +177,7 @@ class Screen:
             elif message.type == "tool" and getattr(message, "status", "") == "error":
                 self.dim(f"✗ {message.name} → {one_line(text)}")
         last = next(message for message in reversed(messages) if message.type != "system")
-        if last.type != "ai":
+        if last.type != "ai" or not str(last.text).strip():
             self.dim("(ended before there was an answer)")
         elif last.response_metadata.get("finish") == "interrupted":
             self.dim("(the answer breaks off there)")

@@ -322,3 +322,33 @@ def test_what_a_thread_prints_does_not_disturb_the_line(work: Path) -> None:
     one.see("> typed meanwhile", after="Done.")
     one.send("\x15")  # clears the line
     assert one.leave() == 0
+
+
+PROPOSED = "Which is the highest mountain on Earth\\?"
+
+
+def test_enter_sends_what_is_proposed_and_what_is_typed_stays_as_it_is(tmp_path: Path) -> None:
+    one = talk(tmp_path, "Everest.", "Thirty.", "Zugspitze.", columns=100)
+    one.send("/tour\r")
+    one.see(f"> {PROPOSED}")
+    one.send("\t in Asia?\r")
+    one.see("Everest\\.", after=" Earth? in Asia?")
+    one.see("> What is 37 \\* 91 - 4\\?", after="Everest")
+    one.send("Which is it in Germany?\r")
+    one.see("Thirty\\.", after="> Which is it in Germany?")
+    one.send("/tour\r")
+    one.see("> What is 37 \\* 91 - 4\\?", after="> /tour")
+    one.send("\r")
+    one.see("> What is 37 \\* 91 - 4\\?\nZugspitze\\.")
+    assert one.leave() == 0
+
+
+def test_without_a_screen_that_draws_a_line_says_what_enter_sends(tmp_path: Path) -> None:
+    options = scripted(tmp_path, {"say": "Everest."})
+    one = Emulator("chat", *options, cwd=tmp_path, env={"TERM": "dumb"}, columns=100)
+    one.see("Ctrl-D leaves")
+    one.send("/tour\r")
+    one.see(f"Enter sends: {PROPOSED}")
+    one.send("\r")
+    one.see("Everest\\.", after="Enter sends")
+    assert one.leave() == 0

@@ -62,9 +62,9 @@ class Talk:
         self.screen = Screen()
         self.tour: Tour | None = None
         self.line = ""
-        """What is in the prompt."""
+        """What is proposed."""
+        self.has_user = typing
         self.session = Session.create(home() / "sessions.db")
-        self._typing = typing
         self._box = toolbox([], False)
         approve = allow(["add_documents", "train_specialist"])
         self._agent = Agent(
@@ -72,7 +72,7 @@ class Talk:
         )
 
     def enter(self, text: str | None = None) -> None:
-        """Send `text`, else what is in the prompt."""
+        """Send `text`, else what is proposed."""
         text, self.line = self.line if text is None else text, ""
         if text.startswith("/tour"):
             command(cast("Repl", self), text[5:].strip())
@@ -83,9 +83,7 @@ class Talk:
         if self.tour is not None:
             self.tour.after_turn()
 
-    def begin_line(self, text: str) -> None:
-        if not self._typing:
-            raise UsageError("there is no line to change here")
+    def propose(self, text: str) -> None:
         self.line = text
 
     def toolbox(self) -> Toolbox:
@@ -327,7 +325,7 @@ def test_a_damaged_state_begins_anew() -> None:
 
 def test_where_nobody_types_there_is_no_tour(mine: Path) -> None:
     talk = Talk(typing=False)
-    with pytest.raises(UsageError, match="there is no line"):
+    with pytest.raises(UsageError, match="nobody here to be led"):
         talk.enter("/tour")
     assert (talk.tour, Path.cwd()) == (None, mine)
 

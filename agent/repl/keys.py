@@ -17,6 +17,7 @@ def bindings(terminal: Terminal) -> KeyBindings:
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
     empty = Condition(lambda: not terminal.buffer.text)
+    offered = Condition(lambda: bool(terminal.proposed) and terminal.question is None)
     waits = Condition(lambda: bool(terminal.queued) and terminal.question is None)
 
     @keys.add("enter", filter=typing)
@@ -35,7 +36,14 @@ def bindings(terminal: Terminal) -> KeyBindings:
             buffer.delete_before_cursor()
             buffer.insert_text("\n")
         else:
+            if empty() and offered():
+                terminal.take_proposed()
             buffer.validate_and_handle()
+
+    @keys.add("tab", filter=typing & empty & offered)
+    @keys.add("right", filter=typing & empty & offered)
+    def _(event: KeyPressEvent) -> None:
+        terminal.take_proposed()
 
     @keys.add(Keys.BracketedPaste, filter=typing)
     def _(event: KeyPressEvent) -> None:

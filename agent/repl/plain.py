@@ -25,6 +25,8 @@ class Plain:
     def __init__(self, typed: bool) -> None:
         """`typed`: somebody types the lines, and can be asked."""
         self.typed = typed
+        self._proposed = ""
+        """What Enter sends."""
 
     def start(self) -> None:
         pass
@@ -35,7 +37,10 @@ class Plain:
     def next_line(self) -> Line:
         """Raises EOFError."""
         if self.typed:
-            line = input("> ")
+            if self._proposed:
+                print(f"Enter sends: {self._proposed}")
+            line = input("> ") or self._proposed
+            self._proposed = ""
             return Line(line, line)
         line = sys.stdin.readline()
         if not line:
@@ -63,6 +68,9 @@ class Plain:
                 if said.lower() in (key, answer):
                     return answer
             print(f"one of: {', '.join(keys)}")
+
+    def propose(self, text: str) -> None:
+        self._proposed = text
 
     def begin(self, text: str) -> None:
         raise UsageError("there is no line to change here; it takes a terminal that can draw")

@@ -10,6 +10,7 @@ _STYLE = Style.from_dict(
         "question": "fg:ansiyellow",
         "bottom-toolbar": "noreverse fg:ansibrightblack",
         "auto-suggestion": "fg:ansibrightblack",
+        "proposed": "fg:ansibrightblack",
     }
 )
 

@@ -401,6 +401,10 @@ class Repl:
         """The line that is typed begins with `text`. Raises UsageError where there is none."""
         self._prompt.begin(text)
 
+    def propose(self, text: str) -> None:
+        """What Enter sends while nothing is typed."""
+        self._prompt.propose(text)
+
     def go_on_with(self, session: Session) -> Session:
         """Another conversation from now on; gives the one before, closed."""
         try:

@@ -88,6 +88,8 @@ class Terminal:
         self.question: Question | None = None
         self.queued: list[str] = []
         """Sent, and not yet asked for."""
+        self.proposed = ""
+        """What Enter sends while nothing is typed."""
         self._live = live
         self._status = status
         self._wake = threading.Event()
@@ -114,6 +116,7 @@ class Terminal:
         self.session: PromptSession[str] = PromptSession(
             self._message,
             multiline=True,
+            placeholder=self._placeholder,
             bottom_toolbar=self._toolbar,
             completer=completer,
             complete_while_typing=Condition(self._names),
@@ -275,6 +278,15 @@ class Terminal:
         """The line begins with `text`, behind which one goes on."""
         self._in_loop(lambda: self._fill(text))
 
+    def propose(self, text: str) -> None:
+        """What Enter sends next while nothing is typed; what is typed is not disturbed."""
+        self.proposed = text
+        self.app.invalidate()
+
+    def take_proposed(self) -> None:
+        """For the keys: into the line."""
+        self._fill(self.proposed)
+
     def print(self, text: str) -> None:
         """Whole lines, above the prompt. Each fits the width."""
         self._in_loop(lambda: self._print(text))
@@ -348,7 +360,7 @@ class Terminal:
         return self._loop
 
     def _accept(self, buffer: Buffer) -> bool:
-        text = buffer.text
+        text, self.proposed = buffer.text, ""
         if text.strip():
             with self._lines:
                 self.queued.append(text)
@@ -400,6 +412,13 @@ class Terminal:
                 asked = "send or clear the line to be asked"
         lines += [("class:question", f"{one}\n") for one in textwrap.wrap(asked, width)]
         return [*lines, ("class:prompt", "? " if keys is None else "> ")]
+
+    def _placeholder(self) -> StyleAndTextTuples:
+        return (
+            []
+            if self.question
+            else [("class:proposed", _cut(self.proposed, max(1, self.width - 3)))]
+        )
 
     def _toolbar(self) -> str:
         return _cut(self._status(), max(1, self.width - 1))

@@ -61,7 +61,7 @@ class Tour:
                 f"{step.tool} was not called, which the tour is about: small models miss some. "
                 "Enter tries again, /tour next goes on."
             )
-            self._repl.begin_line(self._line(step))
+            self._repl.propose(self._line(step))
         else:
             self._repl.screen.dim(f"/tour goes on with: {step.title.lower()}")
 
@@ -80,14 +80,14 @@ class Tour:
         self.leave()
 
     def show(self) -> None:
-        """The step that is to be taken, with its line in the prompt."""
+        """The step that is to be taken, and the line that takes it."""
         step = self._step
         job = self._job()
         if step.name == "use" and job and (far := _how_far(job)):
             self._say(
                 "Wait for the specialist", f"{far}. A line says when it is done; Enter looks."
             )
-            self._repl.begin_line("/tour")
+            self._repl.propose("/tour")
             return
         says = step.says.replace("NAME", self.state.name).replace("TOOLS", str(place() / "tools"))
         self._say(f"Tour, {STEPS.index(step) + 1} of {len(STEPS)}: {step.title}", says)
@@ -98,7 +98,7 @@ class Tour:
             code = Syntax(tool_file().read_text("utf-8"), "python", theme="ansi_dark",
                           background_color="default", word_wrap=True)  # fmt: skip
             self._repl.screen.show(Padding(code, (1, 0, 1, 2)))
-        self._repl.begin_line(self._line(step))
+        self._repl.propose(self._line(step))
 
     def write_tool(self) -> None:
         """The tool that was shown, once the user has sent the line that says so."""
@@ -196,7 +196,8 @@ class Tour:
 
 def begin(repl: Repl) -> None:
     """From the start, or on from where it was left."""
-    repl.begin_line("")  # where nobody types, there is nothing to lead
+    if not repl.has_user:
+        raise UsageError("there is nobody here to be led; it takes a terminal")
     before = kept()
     fresh = before is None or not before.step
     if before is None:
@@ -217,8 +218,8 @@ def begin(repl: Repl) -> None:
     tour.enter()
     repl.screen.dim(
         f"The tour works in {place()}, in a conversation of its own. "
-        + ("Enter sends the line that it puts into the prompt; change it, or ask something else. "
-           "/tour next skips a step, /tour stop ends it." if fresh else "It goes on here.")
+        + ("Enter sends the line that it proposes, Tab takes it to be changed; or ask something "
+           "else. /tour next skips a step, /tour stop ends it." if fresh else "It goes on here.")
     )  # fmt: skip
     tour.show()
 

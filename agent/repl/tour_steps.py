@@ -14,7 +14,7 @@ class Step:
     title: str
     says: str
     line: str
-    """What is put into the prompt; NAME stands for what the tour's things are called here."""
+    """What is proposed; NAME stands for what the tour's things are called here."""
     tool: str = ""
     """The one that has to be called; "": any answer will do."""
     needs_embedder: bool = False

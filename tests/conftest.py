@@ -15,6 +15,16 @@ from agent.fetch import pull
 from tests.chroma import Server
 
 CACHE = Path(__file__).parent.parent / ".cache"
+LONG = (
+    "test_specialist_jobs", "test_train_command", "test_documents", "test_local_engine",
+    "test_bad_documents", "test_specialist_training", "test_transformers_engine", "test_adapters",
+    "test_terminal", "test_specialist_tools", "test_benchmarks", "test_cli", "test_commands",
+)  # fmt: skip
+"""Files that take longest: begun first, so that at the end no worker is left alone with one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(autouse=True)

@@ -188,6 +188,18 @@ def test_a_receiver_that_is_down_is_not_to_be_noticed(model: list[str], receiver
     assert "Transient" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "what"), [("", "without what is said"), ("true", "what is said too")]
+)
+def test_what_leaves_the_machine_is_told(
+    model: list[str], receiver: Receiver, content: str, what: str
+) -> None:
+    url = receiver.url.replace("//", "//user:secret@")
+    done = ask(model, **{ENDPOINT: url, otel.CONTENT: content})
+    assert f"each turn is sent to 127.0.0.1, {what}, because {ENDPOINT} is set" in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_a_receiver_that_never_answers_is_not_waited_for(
     model: list[str], receiver: Receiver
 ) -> None:

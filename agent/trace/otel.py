@@ -17,6 +17,7 @@ import queue
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from agent.trace.read import turn_of
 from tools.errors import first_line
@@ -44,7 +45,8 @@ Say = Callable[[str], None]
 
 
 def exporter(tell: Say, warn: Say) -> Exporter | None:
-    """None when no variable asks for it, or nothing can be sent: `tell` then hears why.
+    """None when no variable asks for it, or nothing can be sent: `tell` then hears why. Else it
+    hears what is sent, and where.
 
     `warn` hears, in another thread and once, that the receiver takes nothing.
     """
@@ -59,7 +61,14 @@ def exporter(tell: Say, warn: Say) -> Exporter | None:
     if protocol and os.environ[protocol] != "http/protobuf":
         tell(f"{protocol} is {os.environ[protocol]!r}, and spans are sent as http/protobuf only")
         return None
+    content = "what is said too" if _with_content() else "without what is said"
+    host = urlsplit(os.environ[variable]).hostname or os.environ[variable]
+    tell(f"each turn is sent to {host}, {content}, because {variable} is set")
     return Exporter(lambda why: warn(f"{variable} is set, and no spans arrive there: {why}"))
+
+
+def _with_content() -> bool:
+    return os.environ.get(CONTENT, "").strip().lower() in WITH_CONTENT
 
 
 def _first(names: tuple[str, ...]) -> str:
@@ -124,9 +133,8 @@ class Exporter:
     ) -> None:
         from agent.trace import spans
 
-        content = os.environ.get(CONTENT, "").strip().lower() in WITH_CONTENT
         turn = turn_of(session, number, facts, messages, system)
-        if spans.send(spans.of(turn, messages, content)):
+        if spans.send(spans.of(turn, messages, _with_content())):
             self._log.is_failing = False
 
 

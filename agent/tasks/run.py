@@ -31,7 +31,7 @@ from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
 from agent.tasks.form import Step
 from agent.tasks.lines import Place
 from agent.tasks.tape import Live, calls_in
-from agent.tasks.task import Task
+from agent.tasks.task import Task, TaskFileError
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -106,6 +106,39 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     return _Run(task, given, means).go()
 
 
+def refuse(task: Task, tools: Mapping[str, BaseTool]) -> None:
+    """Raises TaskFileError where `task` names a tool that is not among `tools`, or calls one that
+    asks first without approving it."""
+    wrong = [
+        problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
+    ]
+    if wrong:
+        raise TaskFileError(wrong)
+
+
+def _named(task: Task) -> Iterator[tuple[str, Place]]:
+    for key in ("tools", "approve"):
+        for at, name in enumerate(getattr(task.form, key)):
+            yield name, (key, at)
+    for at, step in enumerate(task.form.steps):
+        if step.tool:
+            yield step.tool, ("steps", at, "tool")
+
+
+def _misnamed(task: Task, tools: Mapping[str, BaseTool], name: str, place: Place) -> str:
+    from tools.base import approval_of
+
+    where = task.where(place)
+    if place[0] == "approve" and name not in task.tools():
+        return f"{where}: approves {name!r}, which the task does not use"
+    if name not in tools:
+        return f"{where}: {UnknownName('tool', name, tools)}"
+    asks = approval_of(tools[name]) != "never" and place[0] == "steps"
+    if asks and name not in task.form.approve:
+        return f"{where}: {name} asks before it runs, and nobody is there: add it to `approve`"
+    return ""
+
+
 class _Ended(Exception):
     """The run goes no further."""
 
@@ -152,7 +185,7 @@ class _Run:
         error = None
         try:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
-            self._refuse_missing()
+            refuse(self.task, self.means.tools)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
             before = checks.snapshot(self.means.folder, self.task)
@@ -161,6 +194,7 @@ class _Run:
             spent = self.fact("seconds", lambda: time.monotonic() - self._began)
             files = self._outputs()
             found = checks.all_of(self, files, before, spent)
+            self.means.tape.ended()
             if self._refused:
                 names = ", ".join(self._refused)
                 raise _Ended(
@@ -410,12 +444,6 @@ class _Run:
             self._refused[name] = None
             self._asked_for = name  # the call that is told of next
         return decision
-
-    def _refuse_missing(self) -> None:
-        """Raises UsageError."""
-        for name in self.task.tools():
-            if name not in self.means.tools:
-                raise UnknownName("tool", name, self.means.tools, f"{self.task.file} names it.")
 
     def _left(self) -> float:
         """Seconds."""

@@ -63,6 +63,9 @@ class Live:
     ) -> None:
         """What a call gave; `how`: ok, mendable, denied."""
 
+    def ended(self) -> None:
+        """The run is right, and asks no more."""
+
 
 class Recorder(Live):
     """Keeps what is asked, and the answers."""
@@ -121,6 +124,10 @@ class Replayer(Live):
                 "record it again"
             )
         return line["value"]
+
+    def ended(self) -> None:
+        if self._lines or any(self._calls.values()):
+            raise ReplayDiffers(f"{self._file} goes on where the run has ended; record it again")
 
     def offering(self, one: Offering) -> Offering:
         return _TapedOffering(self, one)

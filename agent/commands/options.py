@@ -1,4 +1,4 @@
-"""Options that `chat`, `ask` and `run` share. A default lives in `Settings`; None means not given."""
+"""Options that commands share. A default lives in `Settings`; None means not given."""
 
 from __future__ import annotations
 

@@ -185,7 +185,8 @@ class _Run:
         error = None
         try:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
-            refuse(self.task, self.means.tools)
+            if not self.means.tape.is_replay:  # else that was done, with the tools that there were
+                refuse(self.task, self.means.tools)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
             before = checks.snapshot(self.means.folder, self.task)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SHOWN = 120
+LATER = ("name", "description", "checks", "outputs")
+"""Keys of a task that may change: the record holds what they look at."""
 
 
 class ReplayDiffers(UsageError):
@@ -47,6 +49,8 @@ class ReplayDiffers(UsageError):
 
 class Live:
     """Nothing is kept: what a run asks is asked of the world."""
+
+    is_replay = False
 
     def fact(self, kind: str, ask: Callable[[], Any]) -> Any:
         """What `ask` gives, a JSON value."""
@@ -103,6 +107,8 @@ class Recorder(Live):
 
 
 class Replayer(Live):
+    is_replay = True
+
     def __init__(self, file: Path, begin: Mapping[str, Any], lines: list[dict[str, Any]]) -> None:
         self.begin = begin
         self._file = file
@@ -359,14 +365,15 @@ def _read(file: Path) -> Replayer:
     try:
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         begin, rest = lines[0], lines[1:]
+        version = begin["version"]
         if begin["kind"] != "begin" or any("kind" not in line for line in rest):
             raise ValueError
     except OSError as error:
         raise ReplayDiffers(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, LookupError, TypeError, RecursionError):
         raise ReplayDiffers(f"{file} is no record; `tinsmith run --record` makes one") from None
-    if begin["version"] != VERSION:
-        raise ReplayDiffers(f"{file} is a record of version {begin['version']}; record it again")
+    if version != VERSION:
+        raise ReplayDiffers(f"{file} is a record of version {version}; record it again")
     return Replayer(file, begin, rest)
 
 
@@ -381,13 +388,15 @@ def _about(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Any:
-    if then["task"] != now["task"]:
-        keys = [
-            key
-            for key in dict.fromkeys([*then["said"], *now["said"]])
-            if then["said"].get(key) != now["said"].get(key) and key not in ("name", "description")
-        ]
-        yield f"the task's {', '.join(keys) or 'schema (the order of its keys)'}"
+    # as text: the order of a schema's keys is the order in which they are written
+    keys = [
+        key
+        for key in dict.fromkeys([*then["said"], *now["said"]])
+        if json.dumps(then["said"].get(key)) != json.dumps(now["said"].get(key))
+        and key not in LATER
+    ]
+    if keys:
+        yield f"the task's {', '.join(keys)}"
     for name in dict.fromkeys([*then["inputs"], *now["inputs"]]):
         was, is_now = then["inputs"].get(name), now["inputs"].get(name)
         if was != is_now:

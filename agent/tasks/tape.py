@@ -10,6 +10,7 @@ tools and an offering that read the record; no model is loaded and no tool is ru
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import deque
@@ -243,8 +244,9 @@ class TapedEngine:
                 message: AIMessage = end.value
                 break
             except (EngineError, GrammarError) as error:
-                told = {"kind": type(error).__name__, "said": str(error)}
-                self._tape.fact("reply", lambda told=told: {"asked": asked, "error": told})
+                failed = {"kind": type(error).__name__, "said": str(error)}
+                told = {"asked": asked, "error": failed}
+                self._tape.fact("reply", functools.partial(dict, told))
                 raise
             said[delta.kind] = said.get(delta.kind, "") + delta.text
             yield delta
@@ -422,7 +424,7 @@ def calls_in(
     """Of a conversation, what `Live.called` is told. `results`: whole, by the ids of the calls."""
     made = {one["id"]: one for message in messages for one in getattr(message, "tool_calls", ())}
     for message in messages:
-        id = getattr(message, "tool_call_id", None)
+        id = str(getattr(message, "tool_call_id", ""))
         if id in made:
             ok = getattr(message, "status", "") == "success"
             how = {

@@ -527,7 +527,7 @@ class _Turn:
 def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
     from langchain_core.messages import SystemMessage
 
-    told = render("schema", schema=json.dumps(schema, ensure_ascii=False))
+    told = render("answer_as", schema=json.dumps(schema, ensure_ascii=False))
     return SystemMessage(told, additional_kwargs={window.SCHEMA: True})
 
 

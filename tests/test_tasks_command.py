@@ -22,7 +22,10 @@ prompt: "What is {{ n }} + 1?"
 outputs: {out.txt: "{{ answer }}"}
 checks: [{contains: "3"}]
 """
-LINES: tuple[dict[str, object], ...] = ({"call": "calculate", "arguments": {"expression": "2 + 1"}}, {"say": "It is 3."})
+LINES: tuple[dict[str, object], ...] = (
+    {"call": "calculate", "arguments": {"expression": "2 + 1"}},
+    {"say": "It is 3."},
+)
 
 
 @pytest.fixture
@@ -192,3 +195,20 @@ def test_the_example_replays() -> None:
     folder = ROOT / "examples" / "tasks"
     done = _pytest(folder, "-p", "no:cacheprovider", str(folder))
     assert done.returncode == 0, done.stdout
+
+
+def test_in_the_conversation_a_task_runs_with_the_model_that_is_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "s.task.yaml").write_text(
+        "inputs: {x: {}}\nprompt: '{{ x }}'\noutputs: {o.txt: '{{ answer }}'}\n"
+        "checks: [{contains: blue}]"
+    )
+    said = ({"say": "It is blue."}, {"say": "It is red."})
+    done = tinsmith(
+        "chat", *scripted(tmp_path, *said), stdin='/run s.task.yaml x="a b"\n/run s.task.yaml x=c\n'
+    )
+    assert "It is blue." in done.stdout
+    assert "✓ contains 'blue'" in done.stderr
+    assert "✗ contains 'blue': it is \"It is red.\"" in done.stderr
+    assert (folder / "o.txt").read_text() == "It is blue.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from agent.repl.commands.command import Choice, command
 if TYPE_CHECKING:
     from agent.events import Event
     from agent.repl.repl import Repl
+
+_QUOTED = re.compile(r"""(?<!\S)(\w+)=(?:"([^"]*)"|'([^']*)')(?!\S)""")
 
 
 def _files(repl: Repl, typed: str) -> Iterator[Choice]:
@@ -41,11 +44,12 @@ def run(repl: Repl, rest: str) -> None:
     from agent.tasks.run import run as run_task
     from agent.tasks.templates import written
 
-    words = shell.split(rest)
+    quoted = {one[1]: one[2] or one[3] or "" for one in _QUOTED.finditer(rest)}
+    words = shell.split(_QUOTED.sub("", rest))
     if not words:
         raise UsageError("/run takes the file of a task; /tasks lists those that are here")
     task = read(Path(words[0]))
-    given = from_text(task, pairs(words[1:]))
+    given = from_text(task, pairs(words[1:]) | quoted)
     checked(task, given)
     if task.form.model or task.form.engine:
         repl.screen.dim("the task names a model; in the conversation it is done with the one here")

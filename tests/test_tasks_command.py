@@ -204,7 +204,7 @@ def test_in_the_conversation_a_task_runs_with_the_model_that_is_there(
         "inputs: {x: {}}\nprompt: '{{ x }}'\noutputs: {o.txt: '{{ answer }}'}\n"
         "checks: [{contains: blue}]"
     )
-    said = ({"say": "It is blue."}, {"say": "It is red."})
+    said: tuple[dict[str, object], ...] = ({"say": "It is blue."}, {"say": "It is red."})
     done = tinsmith(
         "chat", *scripted(tmp_path, *said), stdin='/run s.task.yaml x="a b"\n/run s.task.yaml x=c\n'
     )

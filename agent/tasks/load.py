@@ -50,7 +50,7 @@ def load(
     quiet()
     embedder = app.load_embedder() if task.form.tools else None
     engine = app.load_engine(settings, tell)
-    return Means(engine, tools, judge_with(embedder))
+    return Means(engine, tools, offering=judge_with(embedder))
 
 
 def judge_with(embedder: Embedder | None) -> Callable[[], Offering]:

@@ -323,8 +323,6 @@ class _TapedOffering(Offering):
         called: Sequence[str],
         mend: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
-        from tools.base import ToolSpec
-
         live: list[Any] = []
 
         def told() -> dict[str, Any]:
@@ -337,8 +335,12 @@ class _TapedOffering(Offering):
         kept = self._tape.fact("offered", told)
         if live:
             return live[0], live[1]
-        found = [ToolSpec(*one) for one in kept["tools"]]
-        return found, Choice(kept["mode"], listed=kept["listed"])
+        choice = Choice(kept["mode"], listed=kept["listed"])
+        if not kept["tools"]:  # what follows is half of what a replay takes
+            return (), choice
+        from tools.base import ToolSpec
+
+        return [ToolSpec(*one) for one in kept["tools"]], choice
 
 
 def recorded(means: Means, tape: Recorder) -> Means:

@@ -56,7 +56,7 @@ def run(repl: Repl, rest: str) -> None:
     tools = repl.toolbox().tools
     refuse(task, tools)
     judge = judge_with(app.load_embedder() if task.form.tools else None)
-    means = Means(repl.agent().engine, tools, judge, Path.cwd())
+    means = Means(repl.agent().engine, tools, offering=judge, folder=Path.cwd())
     with repl.screen.working(f"running {task.name}") as say:
 
         def hear(event: Event) -> None:

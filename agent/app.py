@@ -86,7 +86,11 @@ def sampling_of(settings: Settings) -> Sampling:
 
 
 def limits_of(settings: Settings) -> Limits:
-    return Limits(settings.max_steps, settings.max_seconds, settings.tool_timeout)
+    return Limits(
+        steps=settings.max_steps,
+        seconds=settings.max_seconds,
+        tool_seconds=settings.tool_timeout,
+    )
 
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:

@@ -94,6 +94,27 @@ def arguments(form: CallForm, name: str, schema: Mapping[str, Any]) -> str:
     Raises GrammarError when the schema cannot be a grammar: llama.cpp would ignore such a grammar
     without a word (FINDINGS), so nothing unvalidated leaves this module.
     """
+    lark = HEAD + f'start: " " {_json(schema)} {json.dumps(form.end)}\n'
+    if problem := _problem(lark):
+        raise GrammarError(
+            f"the arguments of tool {name!r} cannot be constrained: {problem}; "
+            "change the types of its parameters"
+        )
+    return lark
+
+
+def answer(schema: Mapping[str, Any], ends: Iterable[int]) -> str:
+    """One JSON value of `schema`, then one of `ends`, the tokens that end a turn.
+
+    Raises GrammarError when the schema cannot be a grammar, or nothing at all can follow it.
+    """
+    if problem := _problem(f"{HEAD}start: {_json(schema)}\n"):
+        raise GrammarError(f"no answer can be constrained to this schema: {problem}")
+    last = " | ".join(f"<[{token}]>" for token in sorted(ends))
+    return f"{HEAD}start: {_json(schema)} {f'({last})?' if last else ''}\n"
+
+
+def _json(schema: Mapping[str, Any]) -> str:
     guided = {
         **schema,
         "x-guidance": {
@@ -102,14 +123,7 @@ def arguments(form: CallForm, name: str, schema: Mapping[str, Any]) -> str:
             "key_separator": ": ",
         },
     }
-    written = json.dumps(guided, ensure_ascii=False)
-    lark = HEAD + f'start: " " %json {written} {json.dumps(form.end)}\n'
-    if problem := _problem(lark):
-        raise GrammarError(
-            f"the arguments of tool {name!r} cannot be constrained: {problem}; "
-            "change the types of its parameters"
-        )
-    return lark
+    return f"%json {json.dumps(guided, ensure_ascii=False)}"
 
 
 def _problem(lark: str) -> str | None:

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent import calls, citations, compaction, deeds
 from agent.approval import Approver, deny
@@ -62,6 +62,8 @@ class Limits:
     steps: int = 12
     """Replies of the model; the last of them is text."""
     seconds: float = 600.0
+    tokens: int | None = None
+    """That the model writes in all replies of the turn; None: as many as they take."""
     tool_seconds: float = 60.0
     """For a tool that does not say."""
 
@@ -98,18 +100,26 @@ class Agent:
         """What the user should hear of them, and of the trace."""
         self.trace = Trace(self.warn)
 
-    def send(self, text: str, attached: Sequence[BaseMessage] = ()) -> Generator[Event, None, None]:
+    def send(
+        self,
+        text: str,
+        attached: Sequence[BaseMessage] = (),
+        schema: Mapping[str, Any] | None = None,
+    ) -> Generator[Event, None, None]:
         """One turn: from the user's words to TurnEnded. An error of the engine is a Notice.
 
         `attached`: what is told beforehand of the files that the words name (`agent.attachments`).
+        `schema`: a JSON schema, under which the answer is decoded.
         """
-        yield from self.trace.watch(self, self._turn(text, attached))
+        yield from self.trace.watch(self, self._turn(text, attached, schema))
 
-    def _turn(self, text: str, attached: Sequence[BaseMessage]) -> Generator[Event, None, None]:
+    def _turn(
+        self, text: str, attached: Sequence[BaseMessage], schema: Mapping[str, Any] | None
+    ) -> Generator[Event, None, None]:
         from langchain_core.messages import HumanMessage
 
         self._stopped.clear()
-        turn = _Turn(self._limits)
+        turn = _Turn(self._limits, schema)
         timer = threading.Timer(self._limits.seconds, self.engine.stop)
         timer.daemon = True
         timer.start()
@@ -125,6 +135,8 @@ class Agent:
             for message in self._offering.announce(sent, text, known):
                 self.session.append(message)
             yield from self._remind(sent, text)
+            if schema is not None:
+                self.session.append(_told_of(schema))
             for message in attached:
                 self.session.append(message)
             self.session.append(HumanMessage(text))
@@ -214,10 +226,13 @@ class Agent:
 
     def specs(self) -> list[ToolSpec]:
         """The tools as they are now, live choices filled in. One that fails is left out."""
+        tools = self._tools()
+        if not tools:
+            return []
         from tools.base import spec
 
         found = []
-        for tool in self._tools().values():
+        for tool in tools.values():
             try:
                 one = spec(tool)
             except (Exception, SystemExit) as error:  # its live choices are the user's code
@@ -238,7 +253,9 @@ class Agent:
             yield Notice(f"what is remembered cannot be read: {error}")
 
     def _tools(self) -> Mapping[str, BaseTool]:
-        """Those that were given, and the one for results that were cut."""
+        """Those that were given, and, where results were cut, the one for them."""
+        if not results.has_long(self.session.messages):
+            return self.tools  # to make one takes longer than all else of a short turn
         return {**self.tools, results.READ: self._read_result}
 
     @cached_property
@@ -260,9 +277,13 @@ class Agent:
                 self.engine, self._prompt(), known, turn.called, turn.mend
             )
             turn.mend = ""
+            choice = replace(choice, schema=turn.schema)
             self.trace.offered(specs, choice, self._offering.verdict)
             if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
                 turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
+                return
+            if turn.left == 0:
+                turn.reason = "tokens"
                 return
             last = turn.steps >= self._limits.steps
             if last:
@@ -300,7 +321,7 @@ class Agent:
                 self.session.note("")
             turn.partial = ""
             self.trace.sent(len(self.session.messages), choice)
-            reply = self.engine.reply(self._prompt(), specs, sampling, choice)
+            reply = self.engine.reply(self._prompt(), specs, turn.within(sampling), choice)
             message: AIMessage
             while True:
                 try:
@@ -322,11 +343,12 @@ class Agent:
             if choice.mode == "call" and turn.has_made(message.tool_calls):
                 choice = replace(choice, mode="text")  # made to call, it had nothing new to call
                 continue
-            if not message.response_metadata.get("cut_call"):
+            if not message.response_metadata.get("cut_call") or turn.left == 0:
                 break
             if limit is None or sampling is not self._sampling:
+                what = "a call" if choice.schema is None else "its answer"
                 raise EngineError(
-                    f"{self.engine.name} did not finish a call within {limit or 'its window of'} "
+                    f"{self.engine.name} did not finish {what} within {limit or 'its window of'} "
                     "tokens; ask for less at once, or set max_tokens higher"
                 )
             sampling = replace(sampling, max_tokens=limit * MORE_ROOM)
@@ -340,10 +362,14 @@ class Agent:
 
     def _support(self, turn: _Turn, message: AIMessage) -> list[citations.Source]:
         """What an answer from passages rests on, where it does not say so itself."""
+        if (
+            not turn.sources
+            or turn.schema is not None
+            or message.response_metadata.get("finish") != "stop"
+        ):
+            return []
         from tools.documents import lines_of
 
-        if not turn.sources or message.response_metadata.get("finish") != "stop":
-            return []
         passages = []
         for one in turn.sources:
             with contextlib.suppress(ToolError):  # the file may be gone by now
@@ -356,7 +382,10 @@ class Agent:
         from langchain_core.messages import SystemMessage
 
         last = self.session.messages[-1]
-        if last.type == "tool":
+        if turn.schema is not None:
+            if last.type == "tool":
+                self.session.append(_told_of(turn.schema))
+        elif last.type == "tool":
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
             latest = _latest_results(self.session)
@@ -433,7 +462,9 @@ class Agent:
 class _Turn:
     """What one turn has done so far."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, schema: Mapping[str, Any] | None = None) -> None:
+        self.schema = schema
+        """Of the answer."""
         self.steps = 0
         self.usage = Usage()
         self.answer = ""
@@ -456,6 +487,19 @@ class _Turn:
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._made: set[tuple[str, str]] = set()
         self._deadline = time.monotonic() + limits.seconds
+        self._tokens = limits.tokens
+
+    @property
+    def left(self) -> int | None:
+        """Tokens that may still be written; None: any number."""
+        return None if self._tokens is None else max(0, self._tokens - self.usage.generated)
+
+    def within(self, sampling: Sampling) -> Sampling:
+        """With what is left."""
+        if (left := self.left) is None:
+            return sampling
+        most = sampling.max_tokens
+        return replace(sampling, max_tokens=left if most is None else min(most, left))
 
     @property
     def overdue(self) -> bool:
@@ -486,6 +530,13 @@ class _Turn:
         if finish == "interrupted" and self.overdue and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
+
+
+def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
+    from langchain_core.messages import SystemMessage
+
+    told = render("answer_as", schema=json.dumps(schema, ensure_ascii=False))
+    return SystemMessage(told, additional_kwargs={window.SCHEMA: True})
 
 
 def _latest_results(session: Session) -> list[ToolMessage]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from agent.events import TextDelta, Usage
 
@@ -62,6 +62,8 @@ class Choice:
     """Added to the log-probability of each tool's name before the best is taken, in nats."""
     listed: bool = False
     """The messages describe the tools already; the stable prefix must not."""
+    schema: Mapping[str, Any] | None = None
+    """A JSON schema: a text is one JSON value of it, and nothing else."""
 
 
 class Engine(Protocol):
@@ -86,7 +88,8 @@ class Engine(Protocol):
 
         `message.tool_calls` are valid against the schemas of `tools` or absent.
         `message.response_metadata["finish"]` is "stop", "length" or "interrupted"; with "length",
-        `response_metadata["cut_call"]` says that it was a call that did not fit.
+        `response_metadata["cut_call"]` says that it was a call that did not fit, or a value of
+        `choice.schema`.
         `response_metadata["opinions"]`, of an engine that has some, holds for each call the
         log-probability of every name that it might have had, in nats, without `choice.weights`.
         `message.additional_kwargs["reasoning"]` holds what stood in <think> tags.

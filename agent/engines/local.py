@@ -13,9 +13,10 @@ import secrets
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from agent import grammar
+from agent import answers, grammar
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import ChatTemplate
 from agent.engines.thinking import CLOSE, OPEN
@@ -80,10 +81,17 @@ class LocalEngine:
                 if not calls:
                     draft.text, draft.ids = before
             if finish == "stop" and not calls:
-                rules = grammar.text(
-                    self._form, self._model.encode, self._model.end_tokens, bool(tools)
-                )
+                if choice.schema is not None:
+                    rules = grammar.answer(choice.schema, self._model.end_tokens)
+                    sampling = replace(sampling, stop=())
+                else:
+                    rules = grammar.text(
+                        self._form, self._model.encode, self._model.end_tokens, bool(tools)
+                    )
                 content, finish = yield from self._text(draft, rules, sampling)
+                if choice.schema is not None:
+                    cut = finish == "length"
+                    self._refuse_unparsable(content, finish, choice.schema)
         except Stopped:
             finish = "interrupted"
         self._transcript.keep(draft.text, draft.ids)
@@ -171,6 +179,16 @@ class LocalEngine:
                 f"the conversation is {tokens} tokens long and the window holds {self.context}; "
                 "start a new one, or load the model with a larger context"
             )
+
+    def _refuse_unparsable(self, text: str, finish: Finish, schema: Mapping[str, Any]) -> None:
+        """The grammar promised it; the promise must not rest on one place."""
+        try:
+            if finish == "stop":
+                answers.parsed(text, schema)
+        except answers.Unparsable as error:
+            raise EngineError(
+                f"{self.name} wrote what its grammar forbids: {error}; the grammar was not applied"
+            ) from error
 
     def _reason(self, draft: Draft, sampling: Sampling) -> Generator[TextDelta, None, Finish]:
         """What a reasoning model thinks before it answers, into `draft.reasoning`."""

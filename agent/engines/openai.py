@@ -18,6 +18,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from agent import answers
 from agent.engines.base import Choice, Sampling
 from agent.engines.template import describe, without_system
 from agent.engines.thinking import ThinkSplitter
@@ -76,14 +77,14 @@ class OpenAIEngine:
         sent = _system_first(convert_to_openai_messages(list(messages)))
         request = self._request(sent, tools, sampling, choice)
         draft = yield from self._once(request)
-        calls, problem = draft.calls(tools)
+        calls, problem = draft.checked(tools, choice)
         if problem and draft.finish != "length" and not self._stopped.is_set():
-            complaint = f"That call was not valid: {problem}. Write it again."
+            complaint = f"That was not valid: {problem}. Write it again."
             request["messages"] = [*sent, {"role": "user", "content": complaint}]
             draft = yield from self._once(request)
-            calls, problem = draft.calls(tools)
+            calls, problem = draft.checked(tools, choice)
             if problem and draft.finish != "length" and not self._stopped.is_set():
-                raise EngineError(f"{self.name} wrote an invalid call twice: {problem}")
+                raise EngineError(f"{self.name} wrote an invalid {draft.kind} twice: {problem}")
         cut = bool(problem) and draft.finish == "length"
         return AIMessage(
             draft.text,
@@ -148,6 +149,9 @@ class OpenAIEngine:
         if tools:
             request["tools"] = [describe(tool) for tool in tools]
             request["tool_choice"] = TOOL_CHOICE[choice.mode]
+        if choice.schema is not None and choice.mode != "call":
+            wanted = {"name": "answer", "schema": choice.schema, "strict": True}
+            request["response_format"] = {"type": "json_schema", "json_schema": wanted}
         return request
 
     def _once(self, request: Mapping[str, Any]) -> Generator[TextDelta, None, _Draft]:
@@ -355,6 +359,22 @@ class _Draft:
             self._calls.append(last)
         last["id"] = last["id"] or id
         return last
+
+    @property
+    def kind(self) -> str:
+        return "call" if self._calls else "answer"
+
+    def checked(
+        self, tools: Sequence[ToolSpec], choice: Choice
+    ) -> tuple[list[dict[str, Any]], str]:
+        """The calls, and what is wrong with them, or with an answer that has to follow a schema."""
+        calls, problem = self.calls(tools)
+        if choice.schema is not None and not self._calls:
+            try:
+                answers.parsed(self.text, choice.schema)
+            except answers.Unparsable as error:
+                return [], str(error)
+        return calls, problem
 
     def calls(self, tools: Sequence[ToolSpec]) -> tuple[list[dict[str, Any]], str]:
         """The calls, and what is wrong with the first that is not valid."""

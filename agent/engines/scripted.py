@@ -11,11 +11,12 @@ import copy
 import json
 import re
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import answers
 from agent.engines.base import Choice, Sampling
 from agent.errors import EngineError, UsageError
 from agent.events import TextDelta, Usage
@@ -130,6 +131,8 @@ class ScriptedEngine:
                 break
             said += word
             yield TextDelta(word)
+        if choice.schema is not None and not line.calls and finish == "stop":
+            self._refuse_unparsable(said, choice.schema)
         made = [self._made(number, *one, tools) for number, one in enumerate(line.calls)]
         prompt = self.count_tokens(messages)
         self.usage = Usage(prefilled=prompt, generated=len(said.split()))
@@ -137,7 +140,11 @@ class ScriptedEngine:
             said,
             tool_calls=made,
             additional_kwargs={"reasoning": line.reasoning} if line.reasoning else {},
-            response_metadata={"finish": finish, "cut_call": False, "model_name": self.name},
+            response_metadata={
+                "finish": finish,
+                "cut_call": finish == "length" and choice.schema is not None,
+                "model_name": self.name,
+            },
         )
 
     def beside(self) -> ScriptedEngine:
@@ -163,6 +170,12 @@ class ScriptedEngine:
 
     def close(self) -> None:
         self.stop()
+
+    def _refuse_unparsable(self, text: str, schema: Mapping[str, Any]) -> None:
+        try:
+            answers.parsed(text, schema)
+        except answers.Unparsable as error:
+            raise EngineError(f"the script does not follow the schema: {error}") from error
 
     def _made(
         self, number: int, name: str, arguments: dict[str, Any], tools: Sequence[ToolSpec]

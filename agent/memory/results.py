@@ -37,6 +37,10 @@ def cut(result: ToolMessage, history: Sequence[BaseMessage], most: int) -> None:
     result.content = _told(name, parts, 1)
 
 
+def has_long(history: Sequence[BaseMessage]) -> bool:
+    return any(LONG in message.additional_kwargs for message in history)
+
+
 def read_result(session: Callable[[], Session]) -> BaseTool:
     """The tool, over the results of the session of now."""
     from tools.base import ToolError, tool

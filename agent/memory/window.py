@@ -31,7 +31,9 @@ ATTACHED = "attached"
 user named. It is the words of strangers, and reaches the model in the user's turn."""
 MEANT = "meant"
 """Marks what is said of the collections and specialists that the user named."""
-BEFORE = {"offer", "facts", MEANT, ATTACHED}
+SCHEMA = "schema"
+"""Marks what is said of the form that the answer must have."""
+BEFORE = {"offer", "facts", MEANT, ATTACHED, SCHEMA}
 """Marks of what is told to the model just before the user speaks."""
 
 

@@ -1,0 +1,1 @@
+"""Scripted tasks: a file says what is asked, with what, and how the answer is checked."""

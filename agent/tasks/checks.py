@@ -1,0 +1,253 @@
+"""Whether what must be true of a run is true, and what was seen."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.engines.base import Sampling
+from agent.tasks import paths
+from agent.tasks.envelope import Called, Checked
+from agent.tasks.form import Check
+from agent.tasks.lines import Place
+from agent.tasks.task import Task
+
+if TYPE_CHECKING:
+    from agent.tasks.run import _Run
+
+SHOWN = 200
+"""Characters of what was seen."""
+JUDGED = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "maxLength": 400},
+        "verdict": {"enum": ["yes", "no"]},
+    },
+    "required": ["reason", "verdict"],
+    "additionalProperties": False,
+}
+"""The reason comes first, so that the verdict follows from it."""
+Stamp = tuple[int, int, int] | None
+
+
+def snapshot(folder: Path | None, task: Task) -> dict[str, Stamp]:
+    """How the files that checks ask about are before the run."""
+    named = [file for check in task.form.checks for file in check.files or ()]
+    return {file: _stamp(folder, file) for file in named}
+
+
+def all_of(
+    run: _Run, files: Mapping[str, str], before: Mapping[str, Stamp], seconds: float
+) -> list[Checked]:
+    """`files`: the outputs that will be written. `seconds`: that the steps took."""
+    tokens = run.usage.generated
+    look = _Look(run, files, before, seconds, tokens)
+    return [look.one(("checks", at), check) for at, check in enumerate(run.task.form.checks)]
+
+
+class _Look:
+    def __init__(
+        self,
+        run: _Run,
+        files: Mapping[str, str],
+        before: Mapping[str, Stamp],
+        seconds: float,
+        tokens: int,
+    ) -> None:
+        self._run = run
+        self._files = files
+        self._before = before
+        self._seconds = seconds
+        self._tokens = tokens
+        self._values = {**run.values, "answer": run.answer}
+
+    def one(self, place: Place, check: Check) -> Checked:
+        name, passed, why = self._kind(place, check)
+        if check.negated:
+            name, passed = f"not {name}", not passed
+        return Checked(check.name or name, passed, why)
+
+    def _kind(self, place: Place, check: Check) -> tuple[str, bool, str]:
+        """What is checked, whether it is so, and what was seen."""
+        if check.called is not None:
+            return self._called(place, check, check.called)
+        if check.calls is not None:
+            wanted = list(check.calls)
+            made = [call.name for call in self._run.calls]
+            rest = iter(made)
+            return f"calls {wanted}", all(one in rest for one in wanted), _calls(self._run.calls)
+        if check.no_calls is not None:
+            return "no calls", not self._run.calls, _calls(self._run.calls)
+        if check.files is not None:
+            return self._written(place, check.files)
+        if check.seconds_under is not None:
+            name = f"seconds under {check.seconds_under:g}"
+            return name, self._seconds < check.seconds_under, f"it took {self._seconds:.2f} seconds"
+        if check.tokens_under is not None:
+            name = f"tokens under {check.tokens_under}"
+            return name, self._tokens < check.tokens_under, f"it wrote {self._tokens} tokens"
+        looked_at = self._run.answer
+        if check.of is not None:
+            looked_at = self._run.value((*place, "of"), check.of, self._values)
+        if check.judge is not None:
+            return self._judged(place, check.judge, looked_at)
+        if check.path is None:
+            return self._compared(place, check, looked_at)
+        return self._there(place, check, check.path, looked_at)
+
+    def _there(
+        self, place: Place, check: Check, path: str, looked_at: Any
+    ) -> tuple[str, bool, str]:
+        try:
+            value = json.loads(looked_at) if isinstance(looked_at, str) else looked_at
+        except (ValueError, RecursionError):
+            return path, False, f"it is no JSON: {_short(looked_at)}"
+        found = paths.at(path, value)
+        if _is_alone(check):
+            return path, bool(found), f"there is {_short(found) if found else 'nothing'} at {path}"
+        if not found:
+            return path, False, f"there is nothing at {path} in {_short(value)}"
+        seen = [self._compared(place, check, one) for one in found]
+        name, passed, why = next((one for one in seen if one[1]), seen[0])
+        return f"{path} {name}", passed, why
+
+    def _compared(self, place: Place, check: Check, looked_at: Any) -> tuple[str, bool, str]:
+        text = looked_at if isinstance(looked_at, str) else _json(looked_at)
+        saw = f"it is {_short(looked_at)}"
+        if check.contains is not None:
+            wanted = self._run.render((*place, "contains"), check.contains, self._values)
+            return f"contains {wanted!r}", wanted in text, saw
+        if check.matches is not None:
+            pattern = self._run.render((*place, "matches"), check.matches, self._values)
+            try:
+                return f"matches {pattern!r}", re.search(pattern, text) is not None, saw
+            except re.error as error:
+                return (
+                    f"matches {pattern!r}",
+                    False,
+                    f"{pattern!r} is no regular expression: {error}",
+                )
+        if check.number is not None:
+            wanted_number = self._run.value((*place, "number"), check.number, self._values)
+            return self._near(wanted_number, check.within, looked_at, saw)
+        expected = self._run.value((*place, "equals"), check.equals, self._values)
+        return f"equals {_short(expected)}", _equal(expected, looked_at), saw
+
+    def _near(self, wanted: Any, within: float, looked_at: Any, saw: str) -> tuple[str, bool, str]:
+        name = f"number {wanted}" + (f" within {within:g}" if within else "")
+        near, found = _number(wanted), _number(looked_at)
+        if near is None:
+            return name, False, f"{_short(wanted)} is no number"
+        if found is None:
+            return name, False, f"{saw}, which holds no number"
+        # what binary fractions lose is no difference
+        close = abs(found - near) <= within or math.isclose(found, near, rel_tol=1e-9)
+        return name, close, f"it is {found:g}, {abs(found - near):g} off"
+
+    def _called(self, place: Place, check: Check, called: str) -> tuple[str, bool, str]:
+        wanted = self._run.value((*place, "arguments"), check.arguments or {}, self._values)
+        made = [
+            call
+            for call in self._run.calls
+            if call.name == called
+            and all(
+                key in call.arguments and _equal(one, call.arguments[key])
+                for key, one in wanted.items()
+            )
+        ]
+        name = f"called {called}" + (f" with {_short(wanted)}" if wanted else "")
+        if check.count is None:
+            return name, bool(made), _calls(self._run.calls)
+        return f"{name} {check.count} times", len(made) == check.count, _calls(self._run.calls)
+
+    def _written(self, place: Place, files: Sequence[str]) -> tuple[str, bool, str]:
+        seen = []
+        for file in files:
+            path = self._run.render((*place, "files"), file, self._values)
+            if path in self._files:
+                continue
+            how = self._run.fact("file", functools.partial(self._how, file, path))
+            if how != "written":
+                seen.append(f"{path} is {how}")
+        return f"files {', '.join(files)}", not seen, "; ".join(seen) or "all were written"
+
+    def _how(self, file: str, path: str) -> str:
+        now = _stamp(self._run.means.folder, path)
+        if now is None:
+            return "not there"
+        return "unchanged" if now == self._before.get(file) else "written"
+
+    def _judged(self, place: Place, question: str, looked_at: Any) -> tuple[str, bool, str]:
+        from agent.prompts import render
+
+        asked = self._run.render((*place, "judge"), question, self._values)
+        text = looked_at if isinstance(looked_at, str) else _json(looked_at)
+        prompt = render("judge", question=asked, answer=text)
+        said = json.loads(self._run.judge(prompt, JUDGED, Sampling(max_tokens=400)))
+        return f"judge {_short(asked)}", said["verdict"] == "yes", str(said["reason"])
+
+
+def _is_alone(check: Check) -> bool:
+    others = (check.contains, check.matches, check.equals, check.number)
+    return all(one is None for one in others)
+
+
+def _equal(expected: Any, seen: Any) -> bool:
+    if isinstance(expected, str) or isinstance(seen, str):
+        return _plain(expected) == _plain(seen)
+    if isinstance(expected, bool) or isinstance(seen, bool):
+        return expected is seen
+    if isinstance(expected, Mapping) and isinstance(seen, Mapping):
+        return expected.keys() == seen.keys() and all(
+            _equal(one, seen[key]) for key, one in expected.items()
+        )
+    if isinstance(expected, list | tuple) and isinstance(seen, list | tuple):
+        return len(expected) == len(seen) and all(map(_equal, expected, seen))
+    return bool(expected == seen)
+
+
+def _plain(value: Any) -> str:
+    """A text without the white space around it; of a value, its JSON."""
+    return (value if isinstance(value, str) else _json(value)).strip()
+
+
+def _number(value: Any) -> float | None:
+    """The last number in a text: small models say first how they came to it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    found = re.findall(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:[eE][-+]?\d+)?", value)
+    return float(found[-1].replace(",", "")) if found else None
+
+
+def _stamp(folder: Path | None, file: str) -> Stamp:
+    try:
+        found = os.stat((folder or Path()) / file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _calls(made: Sequence[Called]) -> str:
+    if not made:
+        return "nothing was called"
+    return "called were " + _cut(", ".join(f"{one.name}({_json(one.arguments)})" for one in made))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _short(value: Any) -> str:
+    return _cut(_json(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -1,0 +1,99 @@
+"""What came of a run: one JSON object, whatever happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from agent.events import Usage
+
+Reason = Literal[
+    "done", "checks", "usage", "failed", "steps", "tokens", "repeats", "seconds", "interrupted"
+]
+CODES: Mapping[Reason, int] = {
+    "done": 0, "usage": 2, "checks": 100, "seconds": 124, "interrupted": 130,
+}  # fmt: skip
+"""Exit codes; all other reasons have 1."""
+TIMES = ("seconds", "prefill_seconds", "decode_seconds")
+"""The keys, wherever they stand, in which a replay may differ from what it replays."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """A call of a tool, by the model or by a step."""
+
+    step: str
+    name: str
+    arguments: Mapping[str, Any]
+    result: str
+    ok: bool
+    """False: it failed, was refused or took too long; `result` says which."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a step."""
+
+    id: str
+    answer: Any
+    """A text, a value that follows the step's schema, or a list of them where there was `each`."""
+    skipped: bool
+    tries: int
+    """More than one where the step was tried again; with `each`, of all items together."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Checked:
+    name: str
+    passed: bool
+    why: str
+    """What was seen."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Of one run of one task."""
+
+    task: str
+    hash: str
+    """Of the task."""
+    inputs: Mapping[str, Any]
+    """With the defaults; of a file, the path that was given."""
+    answer: Any = None
+    """Of the last step that was done."""
+    reason: Reason = "failed"
+    error: str | None = None
+    steps: tuple[Done, ...] = ()
+    calls: tuple[Called, ...] = ()
+    checks: tuple[Checked, ...] = ()
+    """Empty when the steps did not come to their end."""
+    files: tuple[str, ...] = ()
+    """The outputs that were written."""
+    usage: Usage = field(default_factory=Usage)
+    """Of all replies, those of judges too."""
+    model: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.reason == "done"
+
+    @property
+    def exit_code(self) -> int:
+        return CODES.get(self.reason, 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `json.dumps`."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def timeless(written: Any) -> Any:
+    """An envelope's `as_dict` without what a replay may differ in."""
+    if isinstance(written, Mapping):
+        return {key: timeless(one) for key, one in written.items() if key not in TIMES}
+    if isinstance(written, list | tuple):
+        return [timeless(one) for one in written]
+    return written

@@ -1,0 +1,169 @@
+"""The keys of a task file: the one place that says which there are.
+
+`read.py` checks a file against these classes, and the JSON schema for editors is made from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from agent.tasks import bounds
+
+CONFIG = ConfigDict(extra="forbid")
+"""What stands under a key is read by `schema.py`: here it would cost every start a tenth of a
+second."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""Can stand in a template."""
+ALIASES = {"condition": "if", "negated": "not"}
+"""Keys that Python keeps for itself."""
+Type = Literal["string", "integer", "number", "boolean", "file", "list", "object"]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Input:
+    """What a task is given."""
+
+    type: Type = "string"
+    """A file is given as its path, and stands in a template for its text."""
+    description: str = ""
+    default: Any = None
+    """Without one, the input has to be given."""
+    choices: tuple[Any, ...] = ()
+    """The only legal values."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Drawing:
+    """How the next token is drawn. Without these keys it is always the likeliest."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=10)] = 1.0
+    seed: int | None = None
+    max_tokens: Annotated[int, Field(ge=1)] = 2048
+    """Of one reply."""
+    stop: tuple[str, ...] = ()
+    """A reply ends before the first of these strings."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Bounds:
+    """When one of them is reached, the task ends."""
+
+    steps: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Replies of the model in one step of the task."""
+    seconds: Annotated[float, Field(gt=0)] = 600.0
+    """Of the whole task."""
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """That the model writes in the whole task."""
+    tool_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """For a tool that does not say."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Check:
+    """One thing that must be true of the run. What it looks at is the answer, if nothing else is
+    said. Exactly one of its keys says what is checked; `path` alone checks that something is
+    there."""
+
+    contains: str | None = None
+    """This text, capitals and small letters being different."""
+    matches: str | None = None
+    """A regular expression (Python's) that is found somewhere."""
+    equals: Any = None
+    """A text, without the white space around it; or a JSON value."""
+    path: str | None = None
+    """A JSON path, such as `$.items[0].price`: what is found there is checked, not the whole."""
+    number: float | str | None = None
+    """This number; a text is a template that gives one."""
+    within: Annotated[float, Field(ge=0)] = 0.0
+    """How far off the number may be."""
+    called: str | None = None
+    """A tool that was called."""
+    arguments: dict[str, Any] | None = None
+    """Of that call, these at least."""
+    count: Annotated[int, Field(ge=0)] | None = None
+    """So many such calls, no more and no less."""
+    calls: tuple[str, ...] | None = None
+    """Tools that were called in this order, others between them or not."""
+    no_calls: Literal[True] | None = None
+    """No tool was called."""
+    files: tuple[str, ...] | None = None
+    """Files that were written, by a tool or as an output."""
+    seconds_under: Annotated[float, Field(gt=0)] | None = None
+    """The steps took less."""
+    tokens_under: Annotated[int, Field(gt=0)] | None = None
+    """The model wrote fewer."""
+    judge: str | None = None
+    """A question about the answer that the model itself answers with yes."""
+    of: str | None = None
+    """A template: what is looked at in the place of the answer."""
+    negated: Annotated[bool, Field(alias="not")] = False
+    """The contrary must be true."""
+    name: str = ""
+    """What the check is called in the results."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Step:
+    """Something that is asked of the model, or a call of a tool."""
+
+    id: Name
+    """Later steps find the result as `steps.ID.answer`."""
+    prompt: str | None = None
+    """A template: what the model is asked, in a conversation of its own."""
+    tool: str | None = None
+    """A tool that is called directly, without the model."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Of that call. Texts are templates."""
+    condition: Annotated[str | bool | None, Field(alias="if")] = None
+    """An expression; the step is left out when it is false."""
+    each: str | tuple[Any, ...] | None = None
+    """A list, or an expression that gives one: the step is done for each `item` of it."""
+    retry: Annotated[int, Field(ge=0, le=bounds.RETRIES)] = 0
+    """How often the step is tried again when it fails."""
+    schema: dict[str, Any] | None = None
+    """A JSON schema: the answer is decoded under it, so it always parses."""
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Form:
+    """A task for Tinsmith."""
+
+    name: str = ""
+    """Without it, the file's name."""
+    description: str = ""
+    inputs: dict[Name, Input] = Field(default_factory=dict)
+    """What the task is given. Templates use them by their names."""
+    model: str = ""
+    """A name from `tinsmith models`, or a path. Without it, the user's own."""
+    engine: Literal["auto", "llamacpp", "transformers", "openai", "scripted"] | None = None
+    bits: Literal[4, 8, 16, 32] | None = None
+    """Of the weights, in the transformers engine."""
+    context: Annotated[int, Field(ge=256)] | None = None
+    """The window, in tokens."""
+    sampling: Drawing = Drawing()
+    tools: tuple[str, ...] = ()
+    """Those that the model may call. Without this key: none."""
+    skills: tuple[str, ...] = ()
+    """Those whose instructions the model is given."""
+    approve: tuple[str, ...] = ()
+    """Tools that may write without asking; nobody is there to be asked."""
+    limits: Bounds = Bounds()
+    prompt: str | None = None
+    """A template: what the model is asked."""
+    schema: dict[str, Any] | None = None
+    """A JSON schema for the answer to `prompt`, which is decoded under it and always parses."""
+    steps: tuple[Step, ...] = ()
+    """In the place of `prompt`, one after the other. The answer of the last is the task's."""
+    outputs: dict[str, str] = Field(default_factory=dict)
+    """Files, in the working folder, and the template of what is written into each. Both may hold
+    templates. They are written when every check has passed."""
+    checks: tuple[Check, ...] = ()
+    """What must be true of the run, all of it."""

@@ -1,0 +1,527 @@
+"""Running a task once: its steps, its checks, its outputs.
+
+task = read(Path("triage.task.yaml"))
+means = Means(engine, toolbox.tools)
+envelope = run(task, {"text": "the wheel is loose"}, means)      # raises nothing that is a user's
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from agent import answers, calls
+from agent.approval import Approval, allow
+from agent.engines.base import Engine, Sampling
+from agent.errors import TinsmithError, UnknownName, UsageError
+from agent.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded, Usage
+from agent.loop import Agent, Limits
+from agent.memory.sessions import Session
+from agent.offering import Offering
+from agent.tasks import bounds, checks, inputs, templates
+from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
+from agent.tasks.form import Step
+from agent.tasks.lines import Place
+from agent.tasks.tape import Live, calls_in
+from agent.tasks.task import Task, TaskFileError
+from tools.errors import ToolError
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+    from langchain_core.tools import BaseTool
+
+OFFER_ALL = 10
+"""Up to so many tools are all offered; of more, those that are likely to be meant."""
+
+
+class Stop:
+    """Ends a run from another thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._end: Callable[[], None] = lambda: None
+
+    def now(self) -> None:
+        """The run ends within one token, as interrupted; a tool is no longer waited for."""
+        self._event.set()
+        self._end()
+
+    @property
+    def event(self) -> threading.Event:
+        return self._event
+
+    @contextmanager
+    def ends(self, end: Callable[[], None]) -> Iterator[None]:
+        self._end = end
+        try:
+            if self._event.is_set():
+                end()
+            yield
+        finally:
+            self._end = lambda: None
+
+
+def _nobody(event: Event) -> None:
+    """Hears nothing."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a task is run with. Loaded once by the caller, and used for as many runs as it likes."""
+
+    engine: Engine
+    tools: Mapping[str, BaseTool] = field(default_factory=dict)
+    """All there are; a task takes those that it names."""
+    skills: Mapping[str, BaseMessage] = field(default_factory=dict)
+    """What the model is told of each skill there is, by name; a task is told those it names."""
+    offering: Callable[[], Offering] = lambda: Offering(None, OFFER_ALL)
+    """Makes the judge of which tool fits, for one conversation. Without an embedder the model alone
+    decides whether to call."""
+    folder: Path | None = None
+    """Where outputs are written, and looked for by checks. None: they are written nowhere, and the
+    envelope says what would have been."""
+    hear: Callable[[Event], None] = _nobody
+    """Told of all that happens, in the thread of the run."""
+    stop: Stop = field(default_factory=Stop)
+    tape: Live = field(default_factory=Live)
+    """Listens to what the run is told from outside, or tells it (`agent.tasks.tape`)."""
+
+
+def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
+    """One run of `task` with the inputs `given`, in this thread; the caller prints and saves.
+
+    Whatever goes wrong for a reason that a user can cause (an input, a template, the engine, a
+    tool, Ctrl-C, the time) is in the envelope: `reason`, `error`, `exit_code`. Nothing is printed
+    and nothing global is changed. Each step is a conversation of its own, in memory, so a run
+    leaves no session behind and takes nothing from one.
+
+    `means` may be used for any number of runs one after the other. Runs at the same time need a
+    `Means` each: an engine serves one thread at a time, and a `Stop` ends one run.
+    """
+    return _Run(task, given, means).go()
+
+
+def refuse(
+    task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage] | None = None
+) -> None:
+    """Raises TaskFileError where `task` names a tool or a skill that is not there, or calls a tool
+    that asks first without approving it."""
+    there = skills or {}
+    lacking = [
+        f"{task.where(('skills', at))}: {UnknownName('skill', name, there)}"
+        for at, name in enumerate(task.form.skills)
+        if name not in there
+    ]
+    wrong = [
+        problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
+    ]
+    if wrong or lacking:
+        raise TaskFileError([*wrong, *lacking])
+
+
+def _named(task: Task) -> Iterator[tuple[str, Place]]:
+    for key in ("tools", "approve"):
+        for at, name in enumerate(getattr(task.form, key)):
+            yield name, (key, at)
+    for at, step in enumerate(task.form.steps):
+        if step.tool:
+            yield step.tool, ("steps", at, "tool")
+
+
+def _misnamed(task: Task, tools: Mapping[str, BaseTool], name: str, place: Place) -> str:
+    from tools.base import approval_of
+
+    where = task.where(place)
+    if place[0] == "approve" and name not in task.tools():
+        return f"{where}: approves {name!r}, which the task does not use"
+    if name not in tools:
+        return f"{where}: {UnknownName('tool', name, tools)}"
+    asks = approval_of(tools[name]) != "never" and place[0] == "steps"
+    if asks and name not in task.form.approve:
+        return f"{where}: {name} asks before it runs, and nobody is there: add it to `approve`"
+    return ""
+
+
+class _Ended(Exception):
+    """The run goes no further."""
+
+    def __init__(self, reason: Reason, error: str | None) -> None:
+        super().__init__(error)
+        self.reason = reason
+        self.error = error
+
+
+class _Failed(Exception):
+    """A step failed, and may be tried again."""
+
+    def __init__(self, error: str, reason: Reason = "failed") -> None:
+        super().__init__(error)
+        self.reason = reason
+
+
+class _Run:
+    def __init__(self, task: Task, given: Mapping[str, Any], means: Means) -> None:
+        self.task = task
+        self.means = means
+        self.calls: list[Called] = []
+        self.done: list[Done] = []
+        self.usage = Usage()
+        self._given = given
+        self._policy = means.tape.approver(allow(task.form.approve))
+        self._results: dict[str, str] = {}
+        """What the calls gave, by their ids."""
+        self._denied: dict[str, None] = {}
+        """The ids of calls that were not allowed."""
+        self._asked_for: str | None = None
+        self._started: dict[str, Mapping[str, Any]] = {}
+        self._refused: dict[str, None] = {}
+        self._began = time.monotonic()
+        self._values: dict[str, Any] = {}
+
+    def go(self) -> Envelope:
+        envelope = Envelope(
+            self.task.name, self.task.hash, dict(self._given), model=self.means.engine.name
+        )
+        found: Sequence[Checked] = ()
+        files: Mapping[str, str] = {}
+        reason: Reason = "done"
+        error = None
+        try:
+            envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
+            if not self.means.tape.is_replay:  # else that was done, with the tools that there were
+                refuse(self.task, self.means.tools, self.means.skills)
+            filled = inputs.filled(self.task, envelope.inputs)
+            self._values = {**filled, "inputs": SimpleNamespace(**filled)}
+            before = checks.snapshot(self.means.folder, self.task)
+            for at, step in enumerate(self.task.steps):
+                self._step(at, step)
+            spent = self.fact("seconds", lambda: time.monotonic() - self._began)
+            files = self._outputs()
+            found = checks.all_of(self, files, before, spent)
+            self.means.tape.ended()
+            if self._refused:
+                names = ", ".join(self._refused)
+                raise _Ended(
+                    "failed",
+                    f"{names} may not be called unasked; the task's `approve` says which tools may",
+                )
+            if wrong := [one for one in found if not one.passed]:
+                raise _Ended("checks", "; ".join(f"{one.name}: {one.why}" for one in wrong))
+            self._write(files)
+        except _Ended as end:
+            reason, error = end.reason, end.error
+        except UsageError as wrong_use:
+            reason, error = "usage", str(wrong_use)
+        except (TinsmithError, ToolError, OSError) as problem:
+            reason, error = "failed", str(problem)
+        except KeyboardInterrupt:
+            reason, error = "interrupted", "interrupted"
+        return replace(
+            envelope,
+            answer=self.answer,
+            reason=reason,
+            error=error,
+            steps=tuple(self.done),
+            calls=tuple(self.calls),
+            checks=tuple(found),
+            files=tuple(files) if reason == "done" else (),
+            usage=self.usage,
+            seconds=round(time.monotonic() - self._began, 3),
+        )
+
+    @property
+    def answer(self) -> Any:
+        return next((one.answer for one in reversed(self.done) if not one.skipped), None)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What templates find, after the steps that were done."""
+        steps = {
+            one.id: SimpleNamespace(answer=one.answer, skipped=one.skipped) for one in self.done
+        }
+        return {**self._values, "steps": SimpleNamespace(**steps)}
+
+    def fact(self, kind: str, ask: Callable[[], Any]) -> Any:
+        """Of the world: `ask`, or what a record says."""
+        return self.means.tape.fact(kind, ask)
+
+    def render(self, place: Place, text: str, values: Mapping[str, Any]) -> str:
+        return str(self._templated(place, lambda: templates.render(text, values)))
+
+    def value(self, place: Place, given: Any, values: Mapping[str, Any]) -> Any:
+        return self._templated(place, lambda: templates.value(given, values))
+
+    def _templated(self, place: Place, fill: Callable[[], Any]) -> Any:
+        try:
+            return fill()
+        except templates.TemplateProblem as problem:
+            where = self.task.where(place, problem.line)
+            raise _Ended("usage", f"{where}: in the template: {problem}") from None
+
+    def ask(
+        self,
+        text: str,
+        schema: Mapping[str, Any] | None,
+        tools: Mapping[str, BaseTool],
+        sampling: Sampling,
+        step: str,
+        told: Sequence[BaseMessage] = (),
+    ) -> str:
+        """The answer to one prompt, in a conversation of its own. Raises _Failed, _Ended."""
+        session = Session.create(":memory:")
+        agent = Agent(
+            self.means.engine,
+            tools,
+            session,
+            self.means.tape.offering(self.means.offering()),
+            self._approve,
+            sampling,
+            self._limits(),
+        )
+        ended, notice = None, ""
+        try:
+            with self.means.stop.ends(agent.stop):
+                for event in agent.send(text, told, schema):
+                    self._hear(event, step)
+                    if isinstance(event, Notice):
+                        notice = event.text
+                    elif isinstance(event, TurnEnded):
+                        ended = event
+        finally:
+            for made in calls_in(session.messages, self._results, self._denied):
+                self.means.tape.called(*made)
+            session.close()
+        assert ended is not None
+        self.usage += ended.usage
+        if ended.reason == "answered":
+            return ended.answer
+        if ended.reason in ("seconds", "interrupted"):
+            self._refuse_late(ended.reason)
+        if ended.reason == "failed":
+            raise _Failed(notice)
+        raise _Failed(
+            f"it ended early ({ended.reason}); limits say how far it may go", ended.reason
+        )
+
+    def judge(self, text: str, schema: Mapping[str, Any], sampling: Sampling) -> str:
+        """JSON. Raises _Ended."""
+        try:
+            return self.ask(text, schema, {}, sampling, "judge")
+        except _Failed as failed:
+            raise _Ended("failed", f"the judge failed: {failed}") from None
+
+    def _step(self, at: int, step: Step) -> None:
+        began = time.monotonic()
+        place: Place = ("steps", at)
+        self._refuse_late()
+        condition = step.condition
+        if isinstance(condition, str):
+            source = condition
+            condition = bool(
+                self._templated((*place, "if"), lambda: templates.evaluate(source, self.values))
+            )
+        if condition is False:
+            self.done.append(Done(step.id, None, True, 0, 0.0))
+            return
+        if step.each is None:
+            answer, tries = self._tried(place, step, self.values)
+        else:
+            answer, tries = [], 0
+            for item in self._items(place, step):
+                one, more = self._tried(place, step, {**self.values, "item": item})
+                answer.append(one)
+                tries += more
+        spent = round(time.monotonic() - began, 3)
+        self.done.append(Done(step.id, answer, False, tries, spent))
+
+    def _items(self, place: Place, step: Step) -> Sequence[Any]:
+        each = step.each
+        where = self.task.where((*place, "each"))
+        if isinstance(each, str):
+            source = each
+            found = self._templated(
+                (*place, "each"), lambda: templates.evaluate(source, self.values)
+            )
+            if isinstance(found, str | Mapping) or not hasattr(found, "__iter__"):
+                raise _Ended("usage", f"{where}: `each` gives {_short(found)}, which is no list")
+            each = found
+        items: list[Any] = []
+        for item in each or ():
+            if len(items) == bounds.ITEMS:
+                raise _Ended("usage", f"{where}: `each` gives more than {bounds.ITEMS:,} items")
+            items.append(item)
+        return items
+
+    def _tried(self, place: Place, step: Step, values: Mapping[str, Any]) -> tuple[Any, int]:
+        """The answer, and how many tries it took. Raises _Ended."""
+        for number in range(step.retry + 1):
+            self._refuse_late()
+            try:
+                if step.tool is not None:
+                    return self._call(place, step, values), number + 1
+                return self._prompted(place, step, values, number), number + 1
+            except _Failed as failed:
+                if number == step.retry:
+                    where = self.task.where(place)
+                    raise _Ended(failed.reason, f"{where}: step {step.id!r}: {failed}") from None
+        raise AssertionError("a step is tried at least once")
+
+    def _prompted(self, place: Place, step: Step, values: Mapping[str, Any], number: int) -> Any:
+        text = self.render((*place, "prompt"), step.prompt or "", values)
+        if not text.strip():
+            raise _Ended("usage", f"{self.task.where((*place, 'prompt'))}: the prompt is empty")
+        tools = {name: self.means.tools[name] for name in self.task.form.tools}
+        sampling = sampling_of(self.task)
+        if number:  # the likeliest answer would be the same again
+            sampling = replace(sampling.varied(), seed=number)
+        text = text.encode("utf-8", "replace").decode()
+        # a replay has no skills, and needs none: the words of the system are not compared
+        skills = [
+            self.means.skills[name] for name in self.task.form.skills if name in self.means.skills
+        ]
+        said = self.ask(text, step.schema, tools, sampling, step.id, skills)
+        if step.schema is None:
+            return said
+        try:
+            return answers.parsed(said, step.schema)
+        except answers.Unparsable as wrong:
+            raise _Failed(f"the answer does not follow the schema: {wrong}") from None
+
+    def _call(self, place: Place, step: Step, values: Mapping[str, Any]) -> str:
+        """A direct call. Raises _Failed, _Ended."""
+        import jsonschema
+        from langchain_core.messages import AIMessage
+
+        from tools.base import ToolMistake, spec
+
+        tool = self.means.tools[step.tool or ""]
+        arguments = self.value((*place, "arguments"), step.arguments, values)
+        try:
+            now = spec(tool)
+            if now is None:
+                raise _Failed(f"{tool.name} has nothing to work on now")
+            jsonschema.Draft202012Validator(now.parameters).validate(arguments)
+        except jsonschema.ValidationError as error:
+            where = self.task.where((*place, "arguments"))
+            at = error.json_path.removeprefix("$").removeprefix(".")
+            raise _Ended(
+                "usage", f"{where}: {tool.name}: {f'{at}: ' if at else ''}{error.message}"
+            ) from None
+        except ToolMistake as error:
+            raise _Failed(str(error)) from error
+        session = Session.create(":memory:")
+        id = f"direct_{len(self.calls)}"
+        call: Any = {"name": tool.name, "args": arguments, "id": id, "type": "tool_call"}
+        left = min(self.task.form.limits.tool_seconds, self._left())
+        try:
+            running = calls.run(
+                [call], {tool.name: tool}, session, self._approve, left, self.means.stop.event,
+                False, sys.maxsize,
+            )  # fmt: skip
+            while True:
+                self._hear(next(running), step.id)
+        except StopIteration as end:
+            result = end.value[0]
+        finally:
+            session.close()
+        self._refuse_late()
+        made = AIMessage("", tool_calls=[call])
+        for one in calls_in([made, result], self._results, self._denied):
+            self.means.tape.called(*one)
+        if result.status == "success":
+            return str(result.text)
+        raise _Failed(str(result.text))
+
+    def _hear(self, event: Event, step: str) -> None:
+        if isinstance(event, ToolStarted):
+            self._started[event.id] = event.arguments
+            if self._asked_for is not None:
+                self._denied[event.id] = None
+                self._asked_for = None
+        elif isinstance(event, ToolFinished):
+            arguments = self._started.pop(event.id)
+            self._results[event.id] = event.result
+            spent = round(event.seconds, 3)
+            self.calls.append(Called(step, event.name, arguments, event.result, event.ok, spent))
+        self.means.hear(event)
+
+    def _approve(
+        self, name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
+    ) -> Approval:
+        decision = self._policy(name, arguments, preview, untrusted)
+        if not decision.allowed:
+            self._refused[name] = None
+            self._asked_for = name  # the call that is told of next
+        return decision
+
+    def _left(self) -> float:
+        """Seconds."""
+        return self.task.form.limits.seconds - (time.monotonic() - self._began)
+
+    def _refuse_late(self, reason: str = "") -> None:
+        """Raises _Ended when there is no more time, or the user wants no more."""
+        if self.means.stop.event.is_set() or reason == "interrupted":
+            raise _Ended("interrupted", "interrupted")
+        limits = self.task.form.limits
+        if self._left() <= 0 or reason == "seconds":
+            raise _Ended("seconds", f"not done after {limits.seconds:g} seconds (limits.seconds)")
+        if limits.tokens is not None and self.usage.generated >= limits.tokens:
+            raise _Ended("tokens", f"not done after {limits.tokens:,} tokens (limits.tokens)")
+
+    def _limits(self) -> Limits:
+        limits = self.task.form.limits
+        tokens = limits.tokens
+        left = None if tokens is None else max(0, tokens - self.usage.generated)
+        return Limits(limits.steps, max(0.01, self._left()), left, limits.tool_seconds)
+
+    def _outputs(self) -> dict[str, str]:
+        """By path, what is to be written. Raises _Ended."""
+        values = {**self.values, "answer": self.answer}
+        made: dict[str, str] = {}
+        for path, text in self.task.form.outputs.items():
+            place: Place = ("outputs", path)
+            file = self.render(place, path, values).strip()
+            if not file or Path(file).is_absolute() or ".." in Path(file).parts:
+                where = self.task.where(place)
+                raise _Ended("usage", f"{where}: {file!r} is no file in the working folder")
+            made[file] = self.render(place, text, values)
+        return made
+
+    def _write(self, files: Mapping[str, str]) -> None:
+        from tools.storage import write_atomically
+
+        if self.means.folder is None:
+            return
+        for path, text in files.items():
+            file = self.means.folder / path
+            if not file.resolve().is_relative_to(self.means.folder.resolve()):
+                raise _Ended("failed", f"{path} leads out of the working folder")
+            write_atomically(file, text if text.endswith("\n") else f"{text}\n")
+
+
+def sampling_of(task: Task) -> Sampling:
+    """From the file alone, so that a run is the same for every user."""
+    one = task.form.sampling
+    return Sampling(
+        temperature=one.temperature,
+        top_p=one.top_p,
+        top_k=one.top_k,
+        min_p=one.min_p,
+        repetition_penalty=one.repetition_penalty,
+        seed=one.seed,
+        max_tokens=one.max_tokens,
+        stop=one.stop,
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:79]}…"

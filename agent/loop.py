@@ -31,6 +31,7 @@ from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering
 from agent.prompts import render
+from agent.skills.telling import in_full, is_told, reader, skill_before
 from agent.trace.record import Trace
 from tools.errors import ToolError
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
+    from agent.skills.telling import Skills
     from tools.base import ToolSpec
     from tools.knowledge.facts import Facts
 
@@ -79,8 +81,10 @@ class Agent:
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
         limits: Limits = Limits(),
         facts: Facts | None = None,
+        skills: Skills | None = None,
     ) -> None:
-        """`facts`: those that last, of which the likeliest are told before each request."""
+        """`facts`: those that last, of which the likeliest are told before each request. `skills`:
+        of which the model is told those that a request wants."""
         self.engine = engine
         self.tools = tools
         self.session = session
@@ -91,6 +95,7 @@ class Agent:
         self._sampling = sampling
         self._limits = limits
         self._facts = facts
+        self.skills = skills
         self._stopped = threading.Event()
         self._faulty: dict[str, str] = {}
         """Tools that cannot be offered, and why."""
@@ -121,9 +126,12 @@ class Agent:
             turn.usage += yield from compaction.make_room(self, prefix, words)
             sent = window.view(self.session.messages)
             turn.untrusted = any(map(self._is_of_strangers, [*sent, *attached]))
-            for message in self._offering.announce(sent, text, known):
+            advice, wanted = self._advice(sent, text, attached)
+            for message in self._offering.announce(sent, text, known, wanted):
                 self.session.append(message)
             yield from self._remind(sent, text)
+            for message in advice:
+                self.session.append(message)
             for message in attached:
                 self.session.append(message)
             self.session.append(HumanMessage(text))
@@ -232,9 +240,35 @@ class Agent:
         except ToolError as error:
             yield Notice(f"what is remembered cannot be read: {error}")
 
+    def _advice(
+        self, sent: Sequence[BaseMessage], text: str, attached: Sequence[BaseMessage]
+    ) -> tuple[Sequence[BaseMessage], set[str]]:
+        """What is said of skills before the request `text`, and the tools that they name.
+
+        The skill that the user has put there is all, else the one that the request wants, else the
+        lines of some.
+        """
+        if self.skills is None:
+            return [], set()
+        given = skill_before(sent, attached)
+        known = self.skills.known()
+        meant = known.get(given) if given else self.skills.chosen(text)
+        if meant is None:
+            return self.skills.name_some(text, sent), set()
+        wanted = {name for name in meant.tools if name in self.tools}
+        return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), wanted
+
     def _tools(self) -> Mapping[str, BaseTool]:
-        """Those that were given, and the one for results that were cut."""
-        return {**self.tools, results.READ: self._read_result}
+        """Those that were given, the one for results that were cut, and the one for skills."""
+        own = {results.READ: self._read_result}
+        if self.skills is not None:
+            own[window.READ_SKILL] = self._read_skill
+        return {**self.tools, **own}
+
+    @cached_property
+    def _read_skill(self) -> BaseTool:
+        assert self.skills is not None
+        return reader(self.skills.shelf)
 
     @cached_property
     def _read_result(self) -> BaseTool:
@@ -422,7 +456,8 @@ class Agent:
         """Rendered once: a prompt file that changes now must not cost the cache."""
         from langchain_core.messages import SystemMessage
 
-        return SystemMessage(render("system"))
+        lines = self.skills.lines if self.skills is not None else ""
+        return SystemMessage("\n\n".join(filter(None, [render("system"), lines])))
 
 
 class _Turn:

@@ -31,7 +31,13 @@ ATTACHED = "attached"
 user named. It is the words of strangers, and reaches the model in the user's turn."""
 MEANT = "meant"
 """Marks what is said of the collections and specialists that the user named."""
-BEFORE = {"offer", "facts", MEANT, ATTACHED}
+SKILL = "skill"
+"""Marks, with its name, the text of a skill."""
+READ_SKILL = "read_skill"
+"""The name of the tool that reads one."""
+SKILLS = "skills"
+"""Marks, with their names, the lines of some skills."""
+BEFORE = {"offer", "facts", MEANT, ATTACHED, SKILL, SKILLS}
 """Marks of what is told to the model just before the user speaks."""
 
 

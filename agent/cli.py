@@ -21,7 +21,9 @@ from agent.commands import (
     jobs,
     memory,
     models,
+    prompts,
     sessions,
+    skills,
     specialists,
     trace,
     train,
@@ -32,7 +34,7 @@ from tools.errors import ToolError
 
 COMMANDS = (
     *(chat, ask, docs, train, jobs, specialists),
-    *(models, tools_command, sessions, trace, memory, approvals, config, doctor),
+    *(models, tools_command, skills, prompts, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130
 

@@ -17,7 +17,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", action="append", required=True, help="repeatable")
     parser.add_argument("--only", action="append", help="the row with this id, or of this skill")
-    parser.add_argument("--show", action="store_true", help="every answer, not the wrong ones alone")
+    parser.add_argument(
+        "--show", action="store_true", help="every answer, not the wrong ones alone"
+    )
     parser.add_argument("--out", type=Path, help="keep what is done, and go on from there")
     given = parser.parse_args(arguments)
     rows = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()]
@@ -148,10 +150,14 @@ def check(answer: str, written: str, wanted: Mapping[str, Any]) -> list[str]:
     faults = [f"lacks {one}" for one in wanted.get("has", ()) if not re.search(one, answer)]
     faults += [f"says {one}" for one in wanted.get("lacks", ()) if re.search(one, answer)]
     if "rows" in wanted:
-        faults += min((_table_faults(one, wanted["rows"]) for one in (answer, written)), key=len)
+        faults += _fewest(_table_faults(one, wanted["rows"]) for one in (answer, written))
     if "labels" in wanted:
-        faults += min((_label_faults(one, wanted["labels"]) for one in (answer, written)), key=len)
+        faults += _fewest(_label_faults(one, wanted["labels"]) for one in (answer, written))
     return faults
+
+
+def _fewest(each: Iterable[list[str]]) -> list[str]:
+    return min(each, key=lambda faults: len(faults))
 
 
 def _table_faults(text: str, wanted: Sequence[Sequence[str]]) -> list[str]:
@@ -173,7 +179,7 @@ def _cells(text: str) -> list[list[str]]:
     """Of a Markdown table, else of CSV."""
     lines = [one.strip() for one in text.splitlines()]
     piped = [one.strip("|").split("|") for one in lines if one.startswith("|")]
-    rows = piped or [row for row in csv.reader(one for one in lines if "," in one)]
+    rows = piped or list(csv.reader(one for one in lines if "," in one))
     cells = [[cell.strip() for cell in row] for row in rows]
     return [row for row in cells if not all(re.fullmatch(r":?-+:?", one) for one in row)]
 

@@ -110,7 +110,9 @@ def _text(file: Path) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is no UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
+        raise ValueError(
+            f"it is no UTF-8: byte {error.start} is {data[error.start]:#04x}"
+        ) from None
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
+    from agent.skills.format import Skill
     from agent.skills.telling import Skills
     from tools.base import ToolSpec
     from tools.knowledge.facts import Facts
@@ -126,7 +127,8 @@ class Agent:
             turn.usage += yield from compaction.make_room(self, prefix, words)
             sent = window.view(self.session.messages)
             turn.untrusted = any(map(self._is_of_strangers, [*sent, *attached]))
-            advice, wanted = self._advice(sent, text, attached)
+            advice, turn.skill = self._advice(sent, text, attached)
+            wanted = self._tools_of(turn.skill)
             for message in self._offering.announce(sent, text, known, wanted):
                 self.session.append(message)
             yield from self._remind(sent, text)
@@ -242,21 +244,24 @@ class Agent:
 
     def _advice(
         self, sent: Sequence[BaseMessage], text: str, attached: Sequence[BaseMessage]
-    ) -> tuple[Sequence[BaseMessage], set[str]]:
-        """What is said of skills before the request `text`, and the tools that they name.
+    ) -> tuple[Sequence[BaseMessage], Skill | None]:
+        """What is said of skills before the request `text`, and the one that it is done by.
 
         The skill that the user has put there is all, else the one that the request wants, else the
         lines of some.
         """
         if self.skills is None:
-            return [], set()
+            return [], None
         given = skill_before(sent, attached)
         known = self.skills.known()
         meant = known.get(given) if given else self.skills.chosen(text)
         if meant is None:
-            return self.skills.name_some(text, sent), set()
-        wanted = {name for name in meant.tools if name in self.tools}
-        return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), wanted
+            return self.skills.name_some(text, sent), None
+        return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant
+
+    def _tools_of(self, skill: Skill | None) -> set[str]:
+        """Those of the tools here that it names."""
+        return {name for name in skill.tools if name in self.tools} if skill else set()
 
     def _tools(self) -> Mapping[str, BaseTool]:
         """Those that were given, the one for results that were cut, and the one for skills."""
@@ -286,7 +291,12 @@ class Agent:
             if turn.steps > 1:
                 yield from compaction.make_room_for_results(self, self._offering.stable(known))
             specs, choice = self._offering.offer(
-                self.engine, self._prompt(), known, turn.called, turn.mend
+                self.engine,
+                self._prompt(),
+                known,
+                turn.called,
+                turn.mend,
+                self._tools_of(turn.skill),
             )
             turn.mend = ""
             self.trace.offered(specs, choice, self._offering.verdict)
@@ -391,10 +401,17 @@ class Agent:
             latest = _latest_results(self.session)
             failed = any(result.status == "error" for result in latest)
             passages = any(citations.sources(self._of_strangers(result)) for result in latest)
-            told = render("results", request=short, failed=failed, passages=passages)
+            told = render(
+                "results",
+                request=short,
+                failed=failed,
+                passages=passages,
+                skill=turn.skill.name if turn.skill else "",
+            )
             self.session.append(SystemMessage(told))
         elif last.type != "system":
-            self.session.append(SystemMessage(render("answer")))
+            skill = turn.skill.name if turn.skill else ""
+            self.session.append(SystemMessage(render("answer", skill=skill)))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
@@ -474,6 +491,8 @@ class _Turn:
         """Names of the tools called, in order, without the call that may be mended."""
         self.mend = ""
         """The tool whose call was refused by the tool itself and is to be made once more."""
+        self.skill: Skill | None = None
+        """By which the request is done."""
         self.repeats = 0
         self.wrote = False
         """A tool that changes something has done so."""

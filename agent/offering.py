@@ -169,11 +169,13 @@ class Offering:
         specs: Sequence[ToolSpec],
         called: Sequence[str],
         mend: str = "",
+        advised: Collection[str] = (),
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
         `called`: names of the tools that were called in this turn, in order. `mend`: one that
-        refused its call, which is to be made once more.
+        refused its call, which is to be made once more. `advised`: tools of a skill by which the
+        request is done: it may want a call where the request alone does not.
         """
         listed = not self.stable(specs)
         if listed:
@@ -197,6 +199,12 @@ class Offering:
             choice = self._judge(engine, messages, specs, prefix, request, files)
         else:
             choice = self._rest(engine, messages, specs, prefix, request, called, idle)
+        if choice.mode == "text" and not called and {spec.name for spec in specs} & {*advised}:
+            choice = Choice("free")
+        elif choice.mode == "call" and not mend:
+            more = {name: NAME_WEIGHT * NAMED for name in advised if name in choice.weights}
+            raised = {name: nats + more.get(name, 0.0) for name, nats in choice.weights.items()}
+            choice = replace(choice, weights=raised)
         if choice.mode == "call" and idle and not mend:
             choice = replace(choice, weights={**choice.weights, **dict.fromkeys(idle, -math.inf)})
         return specs, replace(choice, listed=listed)

@@ -263,6 +263,19 @@ class Agent:
         """Those of the tools here that it names."""
         return {name for name in skill.tools if name in self.tools} if skill else set()
 
+    def _due(self, turn: _Turn) -> str:
+        """The tool that the skill's next step calls; "" for none. A small model that reads "call it
+        first" answers in words all the same."""
+        for step in turn.skill.steps if turn.skill else ():
+            if step.tool not in self.tools:
+                return ""
+            if step.tool not in turn.called:
+                return step.tool
+            if step.each and turn.called[-1] == step.tool and turn.mend != step.tool:
+                latest = _latest_results(self.session)
+                return "" if any(one.status == "error" for one in latest) else step.tool
+        return ""
+
     def _tools(self) -> Mapping[str, BaseTool]:
         """Those that were given, the one for results that were cut, and the one for skills."""
         own = {results.READ: self._read_result}
@@ -296,7 +309,7 @@ class Agent:
                 known,
                 turn.called,
                 turn.mend,
-                self._tools_of(turn.skill),
+                self._due(turn),
             )
             turn.mend = ""
             self.trace.offered(specs, choice, self._offering.verdict)

@@ -169,13 +169,13 @@ class Offering:
         specs: Sequence[ToolSpec],
         called: Sequence[str],
         mend: str = "",
-        advised: Collection[str] = (),
+        due: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
         `called`: names of the tools that were called in this turn, in order. `mend`: one that
-        refused its call, which is to be made once more. `advised`: tools of a skill by which the
-        request is done: it may want a call where the request alone does not.
+        refused its call, which is to be made once more. `due`: one that is called next by the skill
+        that the request is done by.
         """
         listed = not self.stable(specs)
         if listed:
@@ -195,16 +195,14 @@ class Offering:
             others = {spec.name: -math.inf for spec in specs if spec.name != mend}
             self.verdict = Verdict(f"{mend} refused its call and says what was wrong")
             choice = Choice("call", others)
+        elif due in [spec.name for spec in specs]:
+            others = {spec.name: -math.inf for spec in specs if spec.name != due}
+            self.verdict = Verdict(f"{due} is the next step of the skill")
+            choice = Choice("call", others)
         elif not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, prefix, request, files)
         else:
             choice = self._rest(engine, messages, specs, prefix, request, called, idle)
-        if choice.mode == "text" and not called and {spec.name for spec in specs} & {*advised}:
-            choice = Choice("free")
-        elif choice.mode == "call" and not mend:
-            more = {name: NAME_WEIGHT * NAMED for name in advised if name in choice.weights}
-            raised = {name: nats + more.get(name, 0.0) for name, nats in choice.weights.items()}
-            choice = replace(choice, weights=raised)
         if choice.mode == "call" and idle and not mend:
             choice = replace(choice, weights={**choice.weights, **dict.fromkeys(idle, -math.inf)})
         return specs, replace(choice, listed=listed)

@@ -327,6 +327,30 @@ def test_the_model_reads_a_skill_and_a_file_of_it(tmp_path: Path) -> None:
     assert is_told("tea", agent.session.messages)
 
 
+def test_the_calls_that_a_skill_begins_its_steps_with_are_made_in_their_order(
+    tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one.txt", "two.txt"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.chdir(tmp_path)
+    steps = "1. Call `list_files`.\n2. Call `read_file` for each of them.\n3. Answer."
+    write(tmp_path / "s", "tea", HEAD.format(name="tea", about="Brew a pot of tea.") + steps)
+    script = [
+        call("list_files", folder="."),
+        call("read_file", path="one.txt"),
+        call("read_file", path="two.txt"),
+        call("read_file", path="two.txt"),
+        say("Two files."),
+    ]
+    engine = ScriptedEngine(*script)
+    agent = built(engine, tmp_path / "s", embedder)
+    events = list(agent.send("brew a pot of tea"))
+    results = [one.result for one in events if isinstance(one, ToolFinished)]
+    assert results[1:] == ["one.txt", "two.txt"]
+    assert isinstance(events[-1], TurnEnded)
+    assert events[-1].answer == "Two files."
+
+
 def test_a_file_of_another_skill_is_refused_with_those_there_are(tmp_path: Path) -> None:
     for name in ("tea", "coffee"):
         folder = write(tmp_path, name)

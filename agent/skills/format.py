@@ -30,6 +30,15 @@ TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
+class Step:
+    """A numbered line of the body that begins with "Call `tool`"."""
+
+    tool: str
+    each: bool
+    """It says "each": the tool is called until there is nothing new to call it for."""
+
+
+@dataclass(frozen=True)
 class Skill:
     name: str
     description: str
@@ -39,6 +48,8 @@ class Skill:
     tools: tuple[str, ...] = ()
     """That it names: in `allowed-tools`, else `in backticks` in its body. It may name others than
     there are."""
+    steps: tuple[Step, ...] = ()
+    """Those that begin with a call, in their order."""
     files: tuple[str, ...] = ()
     """Beside SKILL.md, relative to the folder."""
     license: str = ""
@@ -93,6 +104,7 @@ def read(folder: Path) -> tuple[Skill | None, list[Mistake]]:
         folder=folder,
         body=body.strip(),
         tools=tuple(allowed or dict.fromkeys(_TICKED.findall(body))),
+        steps=tuple(Step(tool, "each" in rest.split()) for tool, rest in _STEP.findall(body)),
         files=files,
         license=str(found.get("license", "")),
         compatibility=str(found.get("compatibility", "")),
@@ -276,5 +288,6 @@ def _or(word: str, known: Sequence[str]) -> str:
 
 _TICKED = re.compile(r"`([A-Za-z_]\w*)`")
 """A name in backticks."""
+_STEP = re.compile(r"^\d+[.)] +Call `(\w+)`(.*)$", re.MULTILINE)
 _NAMED = re.compile(rf"(?:(?<=`)|(?<=\]\()|(?<=\s))(?:\./)?((?:{'|'.join(FOLDERS)})/[\w./-]*\w)")
 """A file of the skill: in backticks, in a link, or a word."""

@@ -51,6 +51,9 @@ SAME_RESULT_LIMIT = 3
 SAID_AGAIN = 400
 """Characters of a request that is said again behind the results of several calls."""
 
+MOST_OF_FORM = 1000
+"""Characters of a skill that are said again before the answer, as far as whole lines go."""
+
 SEARCH = "search_documents"
 """The tool whose results name the lines that an answer may be given."""
 
@@ -419,12 +422,11 @@ class Agent:
                 request=short,
                 failed=failed,
                 passages=passages,
-                skill=turn.skill.name if turn.skill else "",
+                form=_form_of(turn.skill),
             )
             self.session.append(SystemMessage(told))
         elif last.type != "system":
-            skill = turn.skill.name if turn.skill else ""
-            self.session.append(SystemMessage(render("answer", skill=skill)))
+            self.session.append(SystemMessage(render("answer", form=_form_of(turn.skill))))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
@@ -548,6 +550,15 @@ class _Turn:
         if finish == "interrupted" and self.overdue and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
+
+
+def _form_of(skill: Skill | None) -> str:
+    """What is said of the answer once more: a small model has forgotten it behind the results."""
+    if skill is None:
+        return ""
+    if len(skill.form) <= MOST_OF_FORM:
+        return skill.form
+    return skill.form[:MOST_OF_FORM].rpartition("\n")[0]
 
 
 def _latest_results(session: Session) -> list[ToolMessage]:

@@ -50,6 +50,8 @@ class Skill:
     there are."""
     steps: tuple[Step, ...] = ()
     """Those that begin with a call, in their order."""
+    form: str = ""
+    """The body without these lines: how the answer is to be."""
     files: tuple[str, ...] = ()
     """Beside SKILL.md, relative to the folder."""
     license: str = ""
@@ -105,6 +107,7 @@ def read(folder: Path) -> tuple[Skill | None, list[Mistake]]:
         body=body.strip(),
         tools=tuple(allowed or dict.fromkeys(_TICKED.findall(body))),
         steps=tuple(Step(tool, "each" in rest.split()) for tool, rest in _STEP.findall(body)),
+        form=re.sub(r"\n{2,}", "\n", _STEP.sub("", body)).strip(),
         files=files,
         license=str(found.get("license", "")),
         compatibility=str(found.get("compatibility", "")),

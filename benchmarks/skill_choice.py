@@ -11,24 +11,42 @@ the built-in tools; half of them each, too.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from agent import app
+from agent.offering import Embedder
 from agent.prompts import shipped
 from agent.skills.format import Skill
 from agent.skills.places import Place, Shelf
-from agent.skills.telling import IS_MEANT, Skills
+from agent.skills.telling import IS_MEANT, Skills, parts_of
 from benchmarks import parts
 
 HERE = Path(__file__).parent
 THRESHOLDS = [round(0.3 + 0.025 * step, 3) for step in range(17)]
 
 
+class Kept:
+    """An embedder that embeds no text twice."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._kept: dict[str, np.ndarray] = {}
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        if new := [text for text in dict.fromkeys(texts) if text not in self._kept]:
+            self._kept |= dict(zip(new, self._embedder.embed(new), strict=True))
+        return np.array([self._kept[text] for text in texts])
+
+
 def main() -> None:
     rows = _rows("skill_requests.jsonl")
     shelf = Shelf([Place(shipped("skills"), "shipped")])
-    skills = Skills(shelf, parts.embedder(), parts.CONTEXT)
+    embedder = Kept(parts.embedder())
+    skills = Skills(shelf, embedder, parts.CONTEXT)
     few = dict(skills.known())
     many = few | {
         one["skill"]: Skill(one["skill"], one["description"], Path(), "")
@@ -44,6 +62,11 @@ def main() -> None:
             text for tool in app.built_in() for text in getattr(tool, "examples", ())
         ],
     }
+    requests = [
+        *(one["request"] for one in rows),
+        *(one for some in others.values() for one in some),
+    ]
+    embedder.embed([part for request in requests for part in parts_of(request)])  # at once
     for name, known in (("shipped", few), ("shipped and seven others", many)):
         wanted = [one for one in rows if one["skill"] in known]
         print(f"\n{name}: {len(wanted)} requests that want one")

@@ -75,7 +75,7 @@ class Skills:
         return known[best] if best and near[best] > IS_MEANT else None
 
     def nearness(self, request: str, known: Mapping[str, Skill]) -> dict[str, float]:
-        """The cosine of each with `request`; without an embedder none."""
+        """The cosine of each with `request` or with its beginning; without an embedder none."""
         if self._embedder is None or not known:
             return {}
         new = {
@@ -87,7 +87,7 @@ class Skills:
             for texts in new:
                 self._seen[texts] = vectors[at : at + len(texts)]
                 at += len(texts)
-        asked = self._embedder.embed([request])[0]
+        asked = self._embedder.embed(parts_of(request)).T
         return {name: float((self._seen[_texts(s)] @ asked).max()) for name, s in known.items()}
 
     def name_some(self, request: str, sent: Sequence[BaseMessage]) -> list[SystemMessage]:
@@ -104,6 +104,12 @@ class Skills:
         names = names[:NEAREST]
         text = render("skills", skills=_lines(new[name] for name in names))
         return [SystemMessage(text, additional_kwargs={SKILLS: names})]
+
+
+def parts_of(request: str) -> list[str]:
+    """All of it, and its beginning: behind that the text may stand that something is done with."""
+    begin = _BEGINNING.split(request.strip(), maxsplit=1)[0]
+    return [request, begin] if begin != request and len(begin.split()) > 2 else [request]
 
 
 def in_full(skill: Skill) -> SystemMessage:
@@ -205,4 +211,5 @@ def _names(request: str, name: str) -> bool:
     return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-]|\.\w)", request.lower()) is not None
 
 
+_BEGINNING = re.compile(r":\s|\n|(?<=[.?!])\s")
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")

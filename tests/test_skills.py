@@ -256,6 +256,16 @@ def test_it_comes_once_while_the_model_still_reads_it(
     assert told(agent) == ["tea", "tea"]
 
 
+def test_what_a_request_begins_with_is_compared_by_itself(
+    tmp_path: Path, embedder: SentenceEmbedder
+) -> None:
+    write(tmp_path, "tea", about="Brew a good pot of tea. Use when the user wants tea.")
+    agent = built(ScriptedEngine(say("Warm it.")), tmp_path, embedder)
+    facts = "Ada rides to Linz at nine. The train has seven waggons, one of them blue. " * 5
+    list(agent.send(f"brew a pot of tea for these people: {facts}"))
+    assert told(agent) == ["tea"]
+
+
 def test_another_request_brings_none(tmp_path: Path, embedder: SentenceEmbedder) -> None:
     write(tmp_path, "tea", about="Brew a good pot of tea. Use when the user wants tea.")
     agent = built(ScriptedEngine(say("Paris.")), tmp_path, embedder)

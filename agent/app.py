@@ -15,7 +15,10 @@ from agent.engines.base import Engine, Sampling
 from agent.errors import UsageError
 from agent.loop import Agent, Limits
 from agent.offering import Embedder, Offering
+from agent.prompts import shipped
 from agent.settings import Settings, home
+from agent.skills.places import Place, Shelf, folders
+from agent.skills.telling import Skills
 from agent.trace import otel
 from tools.errors import FactError
 from tools.quiet import quiet
@@ -68,6 +71,7 @@ def build(
         sampling_of(settings),
         limits_of(settings),
         facts() if embedder.result() else None,
+        Skills(shelf(), embedder.result(), engine.context),
     )
     agent.trace.export = otel.exporter(tell, agent.warn)
     return agent
@@ -322,6 +326,31 @@ def own_commands() -> list[Path]:
     """The folders of the commands that users write themselves."""
     folder = project_commands()
     return [home() / "commands", *([folder] if is_trusted(folder) else [])]
+
+
+def project_skills() -> list[Path]:
+    """Those of the working folder, used once they are trusted. Tinsmith's own are none."""
+    here = Path.cwd()
+    own = (here / "tools" / "loader.py").is_file() and (here / "tools" / "base.py").is_file()
+    return [here / ".agents" / "skills", *([] if own else [here / "skills"])]
+
+
+def shelf() -> Shelf:
+    """The skills that are shipped, the user's, and those of the working folder once trusted."""
+    trusted = [Place(one, str(one)) for one in project_skills() if is_trusted(one)]
+    shipped_ones = Place(shipped("skills"), "shipped")
+    return Shelf([shipped_ones, Place(home() / "skills", "yours"), *trusted])
+
+
+def untrusted_skills() -> dict[Path, list[str]]:
+    """Folders of the working folder that have skills which are not trusted yet, and which."""
+    trusted = _trusted()
+    there = {
+        place: [one.name for one in folders(place)]
+        for place in project_skills()
+        if str(place) not in trusted
+    }
+    return {place: names for place, names in there.items() if names}
 
 
 def is_trusted(folder: Path) -> bool:

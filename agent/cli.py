@@ -21,8 +21,10 @@ from agent.commands import (
     jobs,
     memory,
     models,
+    prompts,
     run,
     sessions,
+    skills,
     specialists,
     tasks,
     trace,
@@ -34,7 +36,7 @@ from tools.errors import ToolError
 
 COMMANDS = (
     *(chat, ask, run, tasks, docs, train, jobs, specialists),
-    *(models, tools_command, sessions, trace, memory, approvals, config, doctor),
+    *(models, tools_command, skills, prompts, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130
 

@@ -31,6 +31,7 @@ from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering
 from agent.prompts import render
+from agent.skills.telling import in_full, is_told, reader, skill_before
 from agent.trace.record import Trace
 from tools.errors import ToolError
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
+    from agent.skills.format import Skill
+    from agent.skills.telling import Skills
     from tools.base import ToolSpec
     from tools.knowledge.facts import Facts
 
@@ -47,6 +50,9 @@ SAME_RESULT_LIMIT = 3
 
 SAID_AGAIN = 400
 """Characters of a request that is said again behind the results of several calls."""
+
+MOST_OF_FORM = 1000
+"""Characters of a skill that are said again before the answer, as far as whole lines go."""
 
 SEARCH = "search_documents"
 """The tool whose results name the lines that an answer may be given."""
@@ -81,8 +87,10 @@ class Agent:
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
         limits: Limits = Limits(),
         facts: Facts | None = None,
+        skills: Skills | None = None,
     ) -> None:
-        """`facts`: those that last, of which the likeliest are told before each request."""
+        """`facts`: those that last, of which the likeliest are told before each request. `skills`:
+        of which the model is told those that a request wants."""
         self.engine = engine
         self.tools = tools
         self.session = session
@@ -93,6 +101,7 @@ class Agent:
         self._sampling = sampling
         self._limits = limits
         self._facts = facts
+        self.skills = skills
         self._stopped = threading.Event()
         self._faulty: dict[str, str] = {}
         """Tools that cannot be offered, and why."""
@@ -132,9 +141,13 @@ class Agent:
             sent = window.view(self.session.messages)
             retold = self.session.messages[: window.cut_of(self.session.messages).summarised]
             turn.untrusted = any(map(self._is_of_strangers, [*retold, *sent, *attached]))
-            for message in self._offering.announce(sent, text, known):
+            advice, turn.skill = self._advice(sent, text, attached)
+            wanted = self._tools_of(turn.skill)
+            for message in self._offering.announce(sent, text, known, wanted):
                 self.session.append(message)
             yield from self._remind(sent, text)
+            for message in advice:
+                self.session.append(message)
             if schema is not None:
                 self.session.append(_told_of(schema))
             for message in attached:
@@ -252,11 +265,53 @@ class Agent:
         except ToolError as error:
             yield Notice(f"what is remembered cannot be read: {error}")
 
+    def _advice(
+        self, sent: Sequence[BaseMessage], text: str, attached: Sequence[BaseMessage]
+    ) -> tuple[Sequence[BaseMessage], Skill | None]:
+        """What is said of skills before the request `text`, and the one that it is done by.
+
+        The skill that the user has put there is all, else the one that the request wants, else the
+        lines of some.
+        """
+        if self.skills is None:
+            return [], None
+        given = skill_before(sent, attached)
+        known = self.skills.known()
+        meant = known.get(given) if given else self.skills.chosen(text)
+        if meant is None:
+            return self.skills.name_some(text, sent), None
+        return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant
+
+    def _tools_of(self, skill: Skill | None) -> set[str]:
+        """Those of the tools here that it names."""
+        return {name for name in skill.tools if name in self.tools} if skill else set()
+
+    def _due(self, turn: _Turn) -> str:
+        """The tool that the skill's next step calls; "" for none. A small model that reads "call it
+        first" answers in words all the same."""
+        for step in turn.skill.steps if turn.skill else ():
+            if step.tool not in self.tools:
+                return ""
+            if step.tool not in turn.called:
+                return step.tool
+            if step.each and turn.called[-1] == step.tool and turn.mend != step.tool:
+                latest = _latest_results(self.session)
+                return "" if any(one.status == "error" for one in latest) else step.tool
+        return ""
+
     def _tools(self) -> Mapping[str, BaseTool]:
-        """Those that were given, and, where results were cut, the one for them."""
-        if not results.has_long(self.session.messages):
-            return self.tools  # to make one takes longer than all else of a short turn
-        return {**self.tools, results.READ: self._read_result}
+        """Those that were given, and the ones for results that were cut and for skills."""
+        own: dict[str, BaseTool] = {}
+        if results.has_long(self.session.messages):  # to make one takes longer than a short turn
+            own[results.READ] = self._read_result
+        if self.skills is not None:
+            own[window.READ_SKILL] = self._read_skill
+        return {**self.tools, **own} if own else self.tools
+
+    @cached_property
+    def _read_skill(self) -> BaseTool:
+        assert self.skills is not None
+        return reader(self.skills.shelf)
 
     @cached_property
     def _read_result(self) -> BaseTool:
@@ -274,7 +329,12 @@ class Agent:
             if turn.steps > 1:
                 yield from compaction.make_room_for_results(self, self._offering.stable(known))
             specs, choice = self._offering.offer(
-                self.engine, self._prompt(), known, turn.called, turn.mend
+                self.engine,
+                self._prompt(),
+                known,
+                turn.called,
+                turn.mend,
+                self._due(turn),
             )
             turn.mend = ""
             choice = replace(choice, schema=turn.schema)
@@ -391,10 +451,16 @@ class Agent:
             latest = _latest_results(self.session)
             failed = any(result.status == "error" for result in latest)
             passages = any(citations.sources(self._of_strangers(result)) for result in latest)
-            told = render("results", request=short, failed=failed, passages=passages)
+            told = render(
+                "results",
+                request=short,
+                failed=failed,
+                passages=passages,
+                form=_form_of(turn.skill),
+            )
             self.session.append(SystemMessage(told))
         elif last.type != "system":
-            self.session.append(SystemMessage(render("answer")))
+            self.session.append(SystemMessage(render("answer", form=_form_of(turn.skill))))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
@@ -456,7 +522,8 @@ class Agent:
         """Rendered once: a prompt file that changes now must not cost the cache."""
         from langchain_core.messages import SystemMessage
 
-        return SystemMessage(render("system"))
+        lines = self.skills.lines if self.skills is not None else ""
+        return SystemMessage("\n\n".join(filter(None, [render("system"), lines])))
 
 
 class _Turn:
@@ -475,6 +542,8 @@ class _Turn:
         """Names of the tools called, in order, without the call that may be mended."""
         self.mend = ""
         """The tool whose call was refused by the tool itself and is to be made once more."""
+        self.skill: Skill | None = None
+        """By which the request is done."""
         self.repeats = 0
         self.wrote = False
         """A tool that changes something has done so."""
@@ -537,6 +606,15 @@ def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
 
     told = render("answer_as", schema=json.dumps(schema, ensure_ascii=False))
     return SystemMessage(told, additional_kwargs={window.SCHEMA: True})
+
+
+def _form_of(skill: Skill | None) -> str:
+    """What is said of the answer once more: a small model has forgotten it behind the results."""
+    if skill is None:
+        return ""
+    if len(skill.form) <= MOST_OF_FORM:
+        return skill.form
+    return skill.form[:MOST_OF_FORM].rpartition("\n")[0]
 
 
 def _latest_results(session: Session) -> list[ToolMessage]:

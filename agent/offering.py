@@ -20,7 +20,7 @@ from agent.engines.template import describe
 from agent.grounding import request_of
 from agent.memory.recall import NEAR
 from agent.memory.results import READ
-from agent.memory.window import ATTACHED, told_before
+from agent.memory.window import ATTACHED, READ_SKILL, told_before
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 READERS = {"read_file", "search_files", "list_files"}
 """Tools that are not wanted for files whose text the user has attached."""
+NAMED_ELSEWHERE = {READ, READ_SKILL}
+"""Tools that need no room among those that are described: the results that were cut name the one,
+the lines of the skills the other."""
 OFFERED = 5
 """Tools described in the conversation when there are too many for the stable prefix."""
 
@@ -127,23 +130,31 @@ class Offering:
 
     def stable(self, specs: Sequence[ToolSpec]) -> Sequence[ToolSpec]:
         """The tools that belong into the prefix."""
-        few = len([spec for spec in specs if spec.name != READ]) <= self._offer_all
+        counted = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE]
+        few = len(counted) <= self._offer_all
         return specs if self._embedder is None or few else ()
 
     def announce(
-        self, history: Sequence[BaseMessage], request: str, specs: Sequence[ToolSpec]
+        self,
+        history: Sequence[BaseMessage],
+        request: str,
+        specs: Sequence[ToolSpec],
+        wanted: Collection[str] = (),
     ) -> list[BaseMessage]:
-        """What must be said before `request` so that the tools it may need are known."""
+        """What must be said before `request` so that the tools it may need are known. `wanted`:
+        names of such that are among them in any case."""
         from langchain_core.messages import SystemMessage
 
         self._ranked = {}
         if self.stable(specs) or not specs:
             return []
-        specs = [spec for spec in specs if spec.name != READ]  # the results that it reads name it
+        specs = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE]
         ranked = sorted(
             zip(self._nearness(request, specs), specs, strict=True), key=lambda pair: -pair[0]
         )
-        best = [spec for _, spec in ranked[:OFFERED]]
+        first = [spec for _, spec in ranked if spec.name in wanted]
+        others = [spec for _, spec in ranked if spec.name not in wanted]
+        best = [*first, *others][: max(OFFERED, len(first))]
         self._ranked = {spec.name: nearness for nearness, spec in ranked[: 2 * OFFERED]}
         if {spec.name for spec in best} <= set(_announced(history)):
             return []
@@ -158,15 +169,17 @@ class Offering:
         specs: Sequence[ToolSpec],
         called: Sequence[str],
         mend: str = "",
+        due: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
         `called`: names of the tools that were called in this turn, in order. `mend`: one that
-        refused its call, which is to be made once more.
+        refused its call, which is to be made once more. `due`: one that is called next by the skill
+        that the request is done by.
         """
         listed = not self.stable(specs)
         if listed:
-            names = {READ, *_announced(messages)}
+            names = {*NAMED_ELSEWHERE, *_announced(messages)}
             specs = [spec for spec in specs if spec.name in names]
         if not specs:
             self.verdict = Verdict("there are no tools")
@@ -181,6 +194,10 @@ class Offering:
         if mend in [spec.name for spec in specs]:
             others = {spec.name: -math.inf for spec in specs if spec.name != mend}
             self.verdict = Verdict(f"{mend} refused its call and says what was wrong")
+            choice = Choice("call", others)
+        elif due in [spec.name for spec in specs]:
+            others = {spec.name: -math.inf for spec in specs if spec.name != due}
+            self.verdict = Verdict(f"{due} is the next step of the skill")
             choice = Choice("call", others)
         elif not called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, prefix, request, files)

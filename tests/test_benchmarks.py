@@ -27,6 +27,7 @@ from benchmarks import (
     loop_overhead,
     offering,
     parts,
+    skills,
     startup,
     ten_turns,
 )
@@ -360,3 +361,23 @@ def test_ten_conversations_that_are_killed_lose_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| words lost | **0** |" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "right"),
+    [
+        ("| a | b |\n|---|---|\n| Ben | 34 |", {"rows": [["Ben", "34"]]}, True),
+        ("| a | b |\n|---|---|\n| Ben | 34 |\n| Zoe | 3 |", {"rows": [["Ben", "34"]]}, False),
+        ("a,b\nBen,34\n", {"rows": [["Ben", "34"]]}, True),
+        ("| a | b |\n|---|---|\n| Ben | 43 |", {"rows": [["Ben", "34"]]}, False),
+        ('text,label\n"so late, again",delivery', {"labels": {"so late, again": "delivery"}}, True),
+        ("text,label\nso late,refund", {"labels": {"so late": "delivery"}}, False),
+        ("kept for 21 days [backup.md:3]", {"has": ["21", r"backup\.md:\d"]}, True),
+        ("kept for 21 days", {"has": ["21", r"backup\.md:\d"]}, False),
+        ("it costs $5", {"lacks": [r"\$ ?\d"]}, False),
+    ],
+)
+def test_what_a_skill_was_asked_for_is_checked(
+    answer: str, wanted: dict[str, Any], right: bool
+) -> None:
+    assert (not skills.check(answer, "", wanted)) == right

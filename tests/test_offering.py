@@ -258,10 +258,10 @@ def test_beside_tools_an_answer_is_asked_for_in_words(tmp_path: Path) -> None:
     said = [str(message.text) for message in session.messages if message.type != "ai"]
     assert said == [
         "good day",
-        render("answer"),
+        render("answer", form=""),
         "count to 3",
         "up to 3",
-        render("results", request="", failed=False, passages=False),
+        render("results", request="", failed=False, passages=False, form=""),
     ]
     session.close()
 
@@ -273,7 +273,7 @@ def test_a_request_that_took_several_calls_is_said_again(tmp_path: Path) -> None
     agent = Agent(engine, {"count": count}, session, Offering(Words(), 8), deny)  # type: ignore[arg-type]
     list(agent.send(request_))
     assert str(session.messages[-2].text) == render(
-        "results", request=request_, failed=False, passages=False
+        "results", request=request_, failed=False, passages=False, form=""
     )
     assert str(session.messages[-2].text).endswith(request_)
     session.close()

@@ -33,7 +33,13 @@ MEANT = "meant"
 """Marks what is said of the collections and specialists that the user named."""
 SCHEMA = "schema"
 """Marks what is said of the form that the answer must have."""
-BEFORE = {"offer", "facts", MEANT, ATTACHED, SCHEMA}
+SKILL = "skill"
+"""Marks, with its name, the text of a skill."""
+READ_SKILL = "read_skill"
+"""The name of the tool that reads one."""
+SKILLS = "skills"
+"""Marks, with their names, the lines of some skills."""
+BEFORE = {"offer", "facts", MEANT, ATTACHED, SCHEMA, SKILL, SKILLS}
 """Marks of what is told to the model just before the user speaks."""
 
 

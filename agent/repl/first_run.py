@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent import app, catalog, machine
+from agent import app, catalog, machine, prompts
 from agent.errors import ModelError
 from agent.repl.clean import one_line
 from agent.settings import Settings, home
@@ -89,6 +89,22 @@ def offer_trust(folder: Path, what: str = "tools", endings: tuple[str, ...] = ("
         question = f"Use the {what} in {folder} ({_listed(folder, endings)})? They run as you. "
         if _answer(f"{question}[y/N] ") in ("y", "yes"):
             app.trust(folder)
+
+
+def offer_skills() -> None:
+    """Ask whether the skills and prompts of the working folder are to be used."""
+    for folder, names in app.untrusted_skills().items():
+        more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+        listed = one_line(", ".join(names[:MOST_LISTED]) + more)
+        _offer_words(folder, f"skills in {folder} ({listed})")
+    if (place := prompts.untrusted()) is not None:
+        _offer_words(place, f"prompts in {place} ({_listed(place, ('.j2',))})")
+
+
+def _offer_words(folder: Path, what: str) -> None:
+    question = f"Use the {what}? The model does what they say. [y/N] "
+    if _answer(question) in ("y", "yes"):
+        app.trust(folder)
 
 
 def _listed(folder: Path, endings: tuple[str, ...]) -> str:

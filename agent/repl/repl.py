@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from agent.memory.sessions import Session
 from agent.repl import themes
 from agent.repl.clean import visible
 from agent.repl.commands import COMMANDS, Leave
-from agent.repl.first_run import have_model, offer_trust
+from agent.repl.first_run import have_model, offer_skills, offer_trust
 from agent.repl.interrupts import interrupts
 from agent.repl.loading import Loading, Say
 from agent.repl.own import Own
@@ -36,6 +36,8 @@ from agent.settings import Settings, home
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
     from agent.loop import Agent
     from agent.repl.terminal import Terminal
     from agent.repl.tour import Tour
@@ -67,6 +69,7 @@ def chat(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         offer_trust(app.project_tools())
         offer_trust(app.project_commands(), "commands", (".md", ".py"))
+        offer_skills()
     repl = Repl(settings, session, args.tools, with_terminal)
     code = 1
     try:
@@ -247,8 +250,15 @@ class Repl:
         self._loading = self._load(before)
         return self.agent()
 
-    def send(self, text: str, again: bool = False, typed: str | None = None) -> None:
-        """`again`: for another answer than before. `typed`: what of it attaches; None: all."""
+    def send(
+        self,
+        text: str,
+        again: bool = False,
+        typed: str | None = None,
+        first: Sequence[BaseMessage] = (),
+    ) -> None:
+        """`again`: for another answer than before. `typed`: what of it attaches; None: all.
+        `first`: what the model is told before it."""
         from agent.attachments import attached
 
         sent = text.encode("utf-8", "replace").decode()
@@ -264,7 +274,7 @@ class Repl:
         for line in found.problems:
             self.screen.notice(line)
         before = self.jobs()
-        events = (agent.retry if again else agent.send)(sent, found.messages)
+        events = (agent.retry if again else agent.send)(sent, [*first, *found.messages])
         with interrupts(agent.stop), self.screen.turn():
             try:
                 for event in events:

@@ -14,7 +14,7 @@ import functools
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -302,12 +302,16 @@ class _TapedOffering(Offering):
         return specs if self._tape.fact("stable", lambda: bool(self._one.stable(specs))) else ()
 
     def announce(
-        self, history: Sequence[BaseMessage], request: str, specs: Sequence[ToolSpec]
+        self,
+        history: Sequence[BaseMessage],
+        request: str,
+        specs: Sequence[ToolSpec],
+        wanted: Collection[str] = (),
     ) -> list[BaseMessage]:
         from langchain_core.messages import SystemMessage
 
         def told() -> list[Any]:
-            found = self._one.announce(history, request, specs)
+            found = self._one.announce(history, request, specs, wanted)
             return [[str(message.text), message.additional_kwargs] for message in found]
 
         return [
@@ -322,11 +326,12 @@ class _TapedOffering(Offering):
         specs: Sequence[ToolSpec],
         called: Sequence[str],
         mend: str = "",
+        due: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
         live: list[Any] = []
 
         def told() -> dict[str, Any]:
-            offered, choice = self._one.offer(engine, messages, specs, called, mend)
+            offered, choice = self._one.offer(engine, messages, specs, called, mend, due)
             live.extend((offered, choice))
             self.verdict = self._one.verdict
             described = [[one.name, one.description, dict(one.parameters)] for one in offered]

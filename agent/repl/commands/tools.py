@@ -1,23 +1,37 @@
-"""Tools, and the words that the model is told."""
+"""Tools, skills, and the words that the model is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import app
 from agent import prompts as files
+from agent.commands import prompts as prompts_of_shell
+from agent.commands import skills as skills_of_shell
 from agent.commands import tools as tools_of_shell
 from agent.commands.output import speaking_through
-from agent.errors import UnknownName, UsageError
+from agent.errors import UsageError
+from agent.memory import window
 from agent.repl import listing
+from agent.repl.commands import shell
 from agent.repl.commands.command import Choice, command, nothing, one_of
 from agent.repl.commands.shell import OnScreen
 from agent.settings import home
+from agent.skills.telling import in_full, is_told
 
 if TYPE_CHECKING:
     from agent.repl.repl import Repl
 
 ACTIONS = ("new", "reload", "test")
+SHOWS = ("show", "render", "check", "trust")
+"""What may follow /prompts beside the name of one."""
+
+
+def _skills(repl: Repl, typed: str) -> Iterator[Choice]:
+    for name, one in app.shelf().found().skills.items():
+        yield Choice(name, one.description)
 
 
 @command
@@ -82,28 +96,49 @@ def _reload(repl: Repl) -> None:
     repl.tools_changed()
 
 
-@command(completes=lambda repl, typed: map(Choice, files.files()))
+@command(completes=lambda repl, typed: map(Choice, [*SHOWS, *files.files()]))
 def prompts(repl: Repl, rest: str) -> None:
-    """list the prompt files; /prompts NAME shows what the model is told
+    """list the prompts; /prompts NAME shows one, render NAME tries it, check looks for mistakes
 
     A file of the same name in the state folder's prompts/ replaces one that is shipped: at once,
-    and that of system when a model is loaded next.
+    and that of system when a model is loaded next. What `tinsmith prompts` takes.
 
-    /prompts system
+    /prompts render facts
     """
-    known = files.files()
-    if rest and rest not in known:
-        raise UnknownName("prompt", rest, known)
-    if rest:
-        repl.screen.plain(known[rest].read_text("utf-8").rstrip())
-        repl.screen.dim(str(known[rest]))
-        return
-    own = home() / "prompts"
-    listing.show(
-        repl.screen,
-        [
-            (name, f"yours: {file}" if file.is_relative_to(own) else "shipped")
-            for name, file in known.items()
-        ],
-    )
-    repl.screen.dim(f"a file of the same name in {own} replaces one")
+    shown = f"show {rest}" if rest and rest.split()[0] not in SHOWS else rest
+    shell.run(repl, prompts_of_shell, "prompts", shown)
+    if not rest:
+        repl.screen.dim(f"a file of the same name in {home() / 'prompts'} replaces one")
+
+
+@command(completes=shell.actions(skills_of_shell, "skills", _skills))
+def skills(repl: Repl, rest: str) -> None:
+    """list the skills; /skills show NAME, check PATH, trust
+
+    What `tinsmith skills` takes. /skill NAME uses one.
+
+    /skills show extract-a-table
+    """
+    shell.run(repl, skills_of_shell, "skills", rest)
+
+
+@command(completes=_skills)
+def skill(repl: Repl, rest: str) -> None:
+    """/skill NAME WHAT TO DO: the model reads the skill, then does it
+
+    Without words behind it, the model reads the skill with your next message.
+
+    /skill extract-a-table who lives where? Ada lives in Linz, Bo in Graz.
+    """
+    name, _, request = rest.partition(" ")
+    known = app.shelf().found().skills
+    one_of("skill", name, known)
+    agent = repl.agent()
+    told = is_told(name, window.view(agent.session.messages))
+    if request.strip():
+        repl.send(request.strip(), first=() if told else (in_full(known[name]),))
+    elif told:
+        repl.screen.dim(f"the model has read {name} already; say what to do")
+    else:
+        agent.session.append(in_full(known[name]))
+        repl.screen.dim(f"the model reads {name} with your next message")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -153,9 +154,14 @@ def test_tasks_show_renders_the_prompts(folder: Path) -> None:
     assert json.loads(here("tasks", "schema").stdout)["title"] == "Form"
 
 
+# where it has been installed since, pytest knows it by itself, and must not be told twice
+KNOWN = importlib.metadata.entry_points(group="pytest11", name="tinsmith")
+PLUGIN = [] if KNOWN else ["-p", "agent.tasks.pytest_plugin"]
+
+
 def _pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "agent.tasks.pytest_plugin", "-q", *words],
+        [sys.executable, "-m", "pytest", *PLUGIN, "-q", *words],
         capture_output=True, text=True, check=False, cwd=folder, timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -212,3 +218,17 @@ def test_in_the_conversation_a_task_runs_with_the_model_that_is_there(
     assert "✓ contains 'blue'" in done.stderr
     assert "✗ contains 'blue': it is \"It is red.\"" in done.stderr
     assert (folder / "o.txt").read_text() == "It is blue.\n"
+
+
+def test_a_replay_of_a_real_model_is_the_same_run(folder: Path, smollm: Path) -> None:
+    (folder / "s.task.yaml").write_text(
+        "tools: [calculate]\nsampling: {max_tokens: 40, temperature: 0.8}\nsteps:\n"
+        "  - {id: a, prompt: 'What is 2 + 1?'}\n"
+        "  - {id: b, prompt: Say a word., schema: {enum: [red, blue]}}\n"
+        "checks: [{judge: 'Is it a colour?', not: true}]\n"
+    )
+    live = tinsmith("run", "s.task.yaml", "--model", str(smollm), "--record", "r.jsonl")
+    again = here("run", "s.task.yaml", "--replay", "r.jsonl")
+    assert json.loads(live.stdout)["model"], live.stderr
+    assert timeless(json.loads(again.stdout)) == timeless(json.loads(live.stdout))
+    assert again.returncode == live.returncode

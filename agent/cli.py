@@ -21,8 +21,10 @@ from agent.commands import (
     jobs,
     memory,
     models,
+    run,
     sessions,
     specialists,
+    tasks,
     trace,
     train,
 )
@@ -31,14 +33,14 @@ from agent.errors import TinsmithError
 from tools.errors import ToolError
 
 COMMANDS = (
-    *(chat, ask, docs, train, jobs, specialists),
+    *(chat, ask, run, tasks, docs, train, jobs, specialists),
     *(models, tools_command, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Exit codes: 0 right, 1 failure, 2 usage, 130 interrupted."""
+    """Exit codes: 0 right, 1 failure, 2 usage, 130 interrupted; of `run` 100 and 124 too."""
     _have_streams()
     words = sys.argv[1:] if arguments is None else arguments
     args = _parse(words or ["chat"])
@@ -103,6 +105,8 @@ def _parse(words: list[str]) -> argparse.Namespace:
     except _Misused as error:
         if words[0] == "ask" and "--json" in words:
             print(json.dumps(ask.envelope() | {"error": str(error)}))
+        elif words[0] == "run":
+            print(json.dumps(run.refused(str(error))))
         else:
             print(error, file=sys.stderr)
         sys.exit(2)

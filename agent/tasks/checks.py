@@ -169,10 +169,18 @@ class _Look:
         seen = []
         for file in files:
             path = self._run.render((*place, "files"), file, self._values)
-            now = _stamp(self._run.means.folder, path)
-            if path not in self._files and (now is None or now == self._before.get(file)):
-                seen.append(f"{path} is {'not there' if now is None else 'unchanged'}")
+            if path in self._files:
+                continue
+            how = self._run.fact("file", lambda file=file, path=path: self._how(file, path))
+            if how != "written":
+                seen.append(f"{path} is {how}")
         return f"files {', '.join(files)}", not seen, "; ".join(seen) or "all were written"
+
+    def _how(self, file: str, path: str) -> str:
+        now = _stamp(self._run.means.folder, path)
+        if now is None:
+            return "not there"
+        return "unchanged" if now == self._before.get(file) else "written"
 
     def _judged(self, place: Place, question: str, looked_at: Any) -> tuple[str, bool, str]:
         from agent.prompts import render

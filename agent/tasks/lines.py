@@ -71,8 +71,8 @@ def line_of(lines: Mapping[Place, int], place: Place) -> int:
 def read(text: str, first: int = 1) -> Read:
     """`first`: the line on which `text` begins. What is wrong is in the answer's `problems`."""
     found = Read()
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return found
@@ -90,8 +90,6 @@ def read(text: str, first: int = 1) -> Read:
         found.problems.append((first, "its values lie too deep in each other"))
     except (ValueError, OverflowError) as error:  # a number of ten thousand digits
         found.problems.append((first, f"a value cannot be read: {str(error).splitlines()[0]}"))
-    finally:
-        loader.dispose()
     return found
 
 

@@ -145,11 +145,12 @@ class _Look:
                 yield self._at((*place, "matches"), said)
         if isinstance(path := check.get("path"), str) and (why := paths.wrong_path(path)):
             yield self._at((*place, "path"), f"{path!r} is no JSON path: {why}")
-        offered = {*_list(self._data.get("tools")), *(step.get("tool") for step in self._steps)}
+        named = [*_list(self._data.get("tools")), *(step.get("tool") for step in self._steps)]
+        offered = [name for name in named if isinstance(name, str)]
         for key in ("called", "calls"):
             for name in [check[key]] if isinstance(check.get(key), str) else _list(check.get(key)):
                 if isinstance(name, str) and name not in offered and "{{" not in name:
-                    near = _nearest(name, [one for one in offered if isinstance(one, str)])
+                    near = _nearest(name, offered)
                     yield self._at((*place, key), f"the task has no tool {name!r}; {near}")
 
     def _schema(self, place: Place, schema: Any) -> Iterator[Mistake]:

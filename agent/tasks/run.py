@@ -25,12 +25,13 @@ from agent.errors import TinsmithError, UnknownName, UsageError
 from agent.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded, Usage
 from agent.loop import Agent, Limits
 from agent.memory.sessions import Session
-from agent.offering import Embedder, Offering
+from agent.offering import Offering
 from agent.tasks import bounds, checks, inputs, templates
 from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
 from agent.tasks.form import Step
 from agent.tasks.lines import Place
-from agent.tasks.task import Task
+from agent.tasks.tape import Live, calls_in
+from agent.tasks.task import Task, TaskFileError
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -78,14 +79,17 @@ class Means:
     engine: Engine
     tools: Mapping[str, BaseTool] = field(default_factory=dict)
     """All there are; a task takes those that it names."""
-    embedder: Embedder | None = None
-    """Judges whether a tool fits. None: the model alone decides whether to call."""
+    offering: Callable[[], Offering] = lambda: Offering(None, OFFER_ALL)
+    """Makes the judge of which tool fits, for one conversation. Without an embedder the model alone
+    decides whether to call."""
     folder: Path | None = None
     """Where outputs are written, and looked for by checks. None: they are written nowhere, and the
     envelope says what would have been."""
     hear: Callable[[Event], None] = _nobody
     """Told of all that happens, in the thread of the run."""
     stop: Stop = field(default_factory=Stop)
+    tape: Live = field(default_factory=Live)
+    """Listens to what the run is told from outside, or tells it (`agent.tasks.tape`)."""
 
 
 def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
@@ -100,6 +104,39 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     `Means` each: an engine serves one thread at a time, and a `Stop` ends one run.
     """
     return _Run(task, given, means).go()
+
+
+def refuse(task: Task, tools: Mapping[str, BaseTool]) -> None:
+    """Raises TaskFileError where `task` names a tool that is not among `tools`, or calls one that
+    asks first without approving it."""
+    wrong = [
+        problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
+    ]
+    if wrong:
+        raise TaskFileError(wrong)
+
+
+def _named(task: Task) -> Iterator[tuple[str, Place]]:
+    for key in ("tools", "approve"):
+        for at, name in enumerate(getattr(task.form, key)):
+            yield name, (key, at)
+    for at, step in enumerate(task.form.steps):
+        if step.tool:
+            yield step.tool, ("steps", at, "tool")
+
+
+def _misnamed(task: Task, tools: Mapping[str, BaseTool], name: str, place: Place) -> str:
+    from tools.base import approval_of
+
+    where = task.where(place)
+    if place[0] == "approve" and name not in task.tools():
+        return f"{where}: approves {name!r}, which the task does not use"
+    if name not in tools:
+        return f"{where}: {UnknownName('tool', name, tools)}"
+    asks = approval_of(tools[name]) != "never" and place[0] == "steps"
+    if asks and name not in task.form.approve:
+        return f"{where}: {name} asks before it runs, and nobody is there: add it to `approve`"
+    return ""
 
 
 class _Ended(Exception):
@@ -127,6 +164,12 @@ class _Run:
         self.done: list[Done] = []
         self.usage = Usage()
         self._given = given
+        self._policy = means.tape.approver(allow(task.form.approve))
+        self._results: dict[str, str] = {}
+        """What the calls gave, by their ids."""
+        self._denied: dict[str, None] = {}
+        """The ids of calls that were not allowed."""
+        self._asked_for: str | None = None
         self._started: dict[str, Mapping[str, Any]] = {}
         self._refused: dict[str, None] = {}
         self._began = time.monotonic()
@@ -142,15 +185,17 @@ class _Run:
         error = None
         try:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
-            self._refuse_missing()
+            if not self.means.tape.is_replay:  # else that was done, with the tools that there were
+                refuse(self.task, self.means.tools)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
             before = checks.snapshot(self.means.folder, self.task)
             for at, step in enumerate(self.task.steps):
                 self._step(at, step)
-            spent = time.monotonic() - self._began
+            spent = self.fact("seconds", lambda: time.monotonic() - self._began)
             files = self._outputs()
             found = checks.all_of(self, files, before, spent)
+            self.means.tape.ended()
             if self._refused:
                 names = ", ".join(self._refused)
                 raise _Ended(
@@ -193,6 +238,10 @@ class _Run:
         }
         return {**self._values, "steps": SimpleNamespace(**steps)}
 
+    def fact(self, kind: str, ask: Callable[[], Any]) -> Any:
+        """Of the world: `ask`, or what a record says."""
+        return self.means.tape.fact(kind, ask)
+
     def render(self, place: Place, text: str, values: Mapping[str, Any]) -> str:
         return str(self._templated(place, lambda: templates.render(text, values)))
 
@@ -220,7 +269,7 @@ class _Run:
             self.means.engine,
             tools,
             session,
-            Offering(self.means.embedder, OFFER_ALL),
+            self.means.tape.offering(self.means.offering()),
             self._approve,
             sampling,
             self._limits(),
@@ -235,6 +284,8 @@ class _Run:
                     elif isinstance(event, TurnEnded):
                         ended = event
         finally:
+            for made in calls_in(session.messages, self._results, self._denied):
+                self.means.tape.called(*made)
             session.close()
         assert ended is not None
         self.usage += ended.usage
@@ -331,6 +382,7 @@ class _Run:
     def _call(self, place: Place, step: Step, values: Mapping[str, Any]) -> str:
         """A direct call. Raises _Failed, _Ended."""
         import jsonschema
+        from langchain_core.messages import AIMessage
 
         from tools.base import ToolMistake, spec
 
@@ -350,7 +402,8 @@ class _Run:
         except ToolMistake as error:
             raise _Failed(str(error)) from error
         session = Session.create(":memory:")
-        call: Any = {"name": tool.name, "args": arguments, "id": "call_direct", "type": "tool_call"}
+        id = f"direct_{len(self.calls)}"
+        call: Any = {"name": tool.name, "args": arguments, "id": id, "type": "tool_call"}
         left = min(self.task.form.limits.tool_seconds, self._left())
         try:
             running = calls.run(
@@ -364,6 +417,9 @@ class _Run:
         finally:
             session.close()
         self._refuse_late()
+        made = AIMessage("", tool_calls=[call])
+        for one in calls_in([made, result], self._results, self._denied):
+            self.means.tape.called(*one)
         if result.status == "success":
             return str(result.text)
         raise _Failed(str(result.text))
@@ -371,8 +427,12 @@ class _Run:
     def _hear(self, event: Event, step: str) -> None:
         if isinstance(event, ToolStarted):
             self._started[event.id] = event.arguments
+            if self._asked_for is not None:
+                self._denied[event.id] = None
+                self._asked_for = None
         elif isinstance(event, ToolFinished):
             arguments = self._started.pop(event.id)
+            self._results[event.id] = event.result
             spent = round(event.seconds, 3)
             self.calls.append(Called(step, event.name, arguments, event.result, event.ok, spent))
         self.means.hear(event)
@@ -380,16 +440,11 @@ class _Run:
     def _approve(
         self, name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
     ) -> Approval:
-        decision = allow(self.task.form.approve)(name, arguments, preview, untrusted)
+        decision = self._policy(name, arguments, preview, untrusted)
         if not decision.allowed:
             self._refused[name] = None
+            self._asked_for = name  # the call that is told of next
         return decision
-
-    def _refuse_missing(self) -> None:
-        """Raises UsageError."""
-        for name in self.task.tools():
-            if name not in self.means.tools:
-                raise UnknownName("tool", name, self.means.tools, f"{self.task.file} names it.")
 
     def _left(self) -> float:
         """Seconds."""

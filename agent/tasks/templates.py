@@ -200,7 +200,7 @@ def _counted(context: Context, items: Iterable[Any]) -> Iterator[Any]:
         yield item
 
 
-def _written(value: Any) -> Any:
+def _final(value: Any) -> Any:
     """What is no text is written as JSON, and nothing as nothing."""
     if value is None:
         return ""
@@ -222,7 +222,7 @@ def _environment() -> _Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # a prompt is no web page
-        finalize=_written,
+        finalize=_final,
     )
     environment.filters |= {"counted": _counted, "kept": _kept}
     del environment.filters["random"]  # a run can be done again
@@ -277,3 +277,8 @@ def _line(error: Exception) -> int:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [one.lineno for one in frames if one.filename == "<template>"]
     return lines[-1] or 1 if lines else 1
+
+
+def written(value: Any) -> str:
+    """As it stands in a text."""
+    return str(_final(value))

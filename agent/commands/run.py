@@ -1,0 +1,164 @@
+"""`tinsmith run FILE`: a task with nobody there. An envelope on stdout, the log on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.commands import options
+from agent.commands.output import warn
+from agent.commands.waiting import waiting
+from agent.errors import TinsmithError, UsageError
+from tools.errors import ToolError
+
+if TYPE_CHECKING:
+    from agent.events import Event
+    from agent.tasks.envelope import Envelope
+    from agent.tasks.task import Task
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("run", help="a task file: one JSON object with what came of it")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("pairs", nargs="*", default=[], metavar="KEY=VALUE",
+                        help="an input of the task")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="the same; may be repeated")  # fmt: skip
+    options.add_model(parser)
+    parser.add_argument("--record", type=Path, metavar="FILE",
+                        help="keep every reply and every result of a tool")  # fmt: skip
+    parser.add_argument("--replay", type=Path, metavar="FILE",
+                        help="run with what was recorded: no model, no tool")  # fmt: skip
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("--quiet", action="store_true", help="no log")
+    loud.add_argument("--verbose", action="store_true", help="with what the model writes")
+    parser.set_defaults(run=run)
+
+
+def refused(error: str, reason: str = "usage") -> dict[str, Any]:
+    """The envelope of a run that did not begin."""
+    from agent.tasks.envelope import Envelope
+
+    return dataclasses.replace(Envelope("", "", {}), reason=reason, error=error).as_dict()  # type: ignore[arg-type]
+
+
+def run(args: argparse.Namespace) -> int:
+    code = 1
+    # what a tool or its file prints is not part of the answer
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            envelope = _run(args)
+            told, code = envelope.as_dict(), envelope.exit_code
+        except (TinsmithError, ToolError) as error:
+            code = error.exit_code
+            told = refused(str(error), "usage" if code == 2 else "failed")
+        except KeyboardInterrupt:
+            told, code = refused("interrupted", "interrupted"), 130
+        except (OSError, UnicodeError) as error:
+            told = refused(str(error) or type(error).__name__, "failed")
+        if not args.quiet and told["error"]:
+            warn(str(told["error"]))
+    print(json.dumps(told))
+    return code
+
+
+def _run(args: argparse.Namespace) -> Envelope:
+    from agent.tasks.inputs import checked, from_text
+    from agent.tasks.read import read
+
+    if args.record and args.replay:
+        raise UsageError("--record and --replay: a run is recorded or replayed, not both")
+    task = read(args.file)
+    given = from_text(task, pairs([*args.pairs, *args.set]))
+    checked(task, given)  # before anything is loaded
+    log = _Log(args)
+    if args.replay:
+        return _replay(args.replay, task, given, log)
+    return _live(args, task, given, log)
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """What stands on the two sides of `=`. Raises UsageError."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r}: an input is given as KEY=VALUE")
+        found[key.strip()] = value
+    return found
+
+
+def _replay(file: Path, task: Task, given: dict[str, Any], log: _Log) -> Envelope:
+    from agent.tasks.run import run as run_task
+    from agent.tasks.tape import replayed
+
+    means = replayed(file, task, given)
+    return run_task(task, given, dataclasses.replace(means, folder=Path.cwd(), hear=log.hear))
+
+
+def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log) -> Envelope:
+    from agent import app
+    from agent.tasks.load import load, settings_for, tools_for
+    from agent.tasks.run import refuse
+    from agent.tasks.run import run as run_task
+    from agent.tasks.tape import Recorder, recorded
+
+    settings = settings_for(task, vars(args))
+    tools = tools_for(task, args.tools, log.say)
+    refuse(task, tools)
+    with waiting(f"loading {app.called(settings)}") if not args.quiet else _silent() as wait:
+        means = load(task, settings, tools, wait.tell)
+    with contextlib.closing(means.engine):
+        means = dataclasses.replace(means, folder=Path.cwd(), hear=log.hear)
+        if args.record is None:
+            return run_task(task, given, means)
+        tape = Recorder()
+        envelope = run_task(task, given, recorded(means, tape))
+        if envelope.reason in ("interrupted", "seconds", "usage"):
+            log.say(f"{args.record} is not written: a run that was cut short is not the same twice")
+        else:
+            tape.save(args.record, task, given, means)
+        return envelope
+
+
+@contextlib.contextmanager
+def _silent() -> Any:
+    class Nobody:
+        def tell(self, text: str) -> None:
+            """Hears nothing."""
+
+    yield Nobody()
+
+
+class _Log:
+    """On stderr, as it happens."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._quiet, self._verbose = args.quiet, args.verbose
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            warn(text)
+
+    def hear(self, event: Event) -> None:
+        from agent.events import Notice, TextDelta, ToolFinished, ToolStarted
+        from agent.repl.clean import clean
+
+        if self._quiet:
+            return
+        if isinstance(event, TextDelta) and self._verbose:
+            print(clean(event.text), end="", file=sys.stderr, flush=True)
+        elif isinstance(event, ToolStarted):
+            print(clean(f"· {event.name} {json.dumps(event.arguments)}"), file=sys.stderr)
+        elif isinstance(event, ToolFinished):
+            line = " ".join(event.result.split())
+            shown = line if len(line) <= 100 else line[:99] + "…"
+            print(clean(f"{'✓' if event.ok else '✗'} {shown}"), file=sys.stderr)
+        elif isinstance(event, Notice):
+            warn(event.text)

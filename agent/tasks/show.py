@@ -1,0 +1,51 @@
+"""A task's prompts as the model would get them, without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from agent.errors import UsageError
+from agent.tasks import templates
+from agent.tasks.form import Step
+from agent.tasks.task import Task
+
+
+class _Unsaid(dict[str, Any]):
+    """What an earlier step would give: it can be asked for anything, and says its own name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def __missing__(self, key: str) -> _Unsaid:
+        return _Unsaid(f"{self._name}.{key}")
+
+    def __str__(self) -> str:
+        return f"<{self._name}>"
+
+
+def prompts(task: Task, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Titles, and what is sent or called. Raises UsageError with the line of a wrong template."""
+    earlier: dict[str, Any] = {}
+    for at, step in enumerate(task.steps):
+        there = {**values, "inputs": SimpleNamespace(**values), "steps": SimpleNamespace(**earlier)}
+        if step.each is not None:
+            there["item"] = _Unsaid("item")
+        yield from _one(task, at, step, there)
+        answer = _Unsaid(f"the answer of {step.id}")
+        earlier[step.id] = SimpleNamespace(answer=answer, skipped=False)
+
+
+def _one(task: Task, at: int, step: Step, there: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    key = "prompt" if step.prompt is not None or step.tool is None else "arguments"
+    try:
+        if key == "prompt":
+            yield f"{step.id}: the prompt", templates.render(step.prompt or "", there)
+        else:
+            filled = templates.value(step.arguments, there)
+            yield f"{step.id}: {step.tool}", templates.written(filled)
+    except templates.TemplateProblem as problem:
+        where = task.where(("steps", at, key), problem.line)
+        raise UsageError(f"{where}: in the template: {problem}") from None

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from langchain_core.tools import BaseTool
 
-    from agent.engines.token_model import TokenModel
+    from agent.engines.llamacpp import LlamaModel
+    from agent.engines.transformers import TransformersModel
     from agent.memory.sessions import Session
     from tools.knowledge.facts import Facts
     from tools.knowledge.library import Library
@@ -94,22 +95,35 @@ def limits_of(settings: Settings) -> Limits:
 
 def load_engine(settings: Settings, tell: Tell = lambda line: None) -> Engine:
     """`tell` hears what the model needs, before it is loaded."""
+    return load_engines(settings, 1, tell)[0]
+
+
+def load_engines(
+    settings: Settings, lanes: int, tell: Tell = lambda line: None
+) -> Sequence[Engine]:
+    """One model for `lanes` replies at once: an engine for each thread.
+
+    Fewer, which `tell` hears of, when the memory does not hold so many caches or the model cannot
+    be batched. The first owns the weights: whoever closes it has closed all.
+    """
     if settings.engine == "scripted":
         from agent.engines.scripted import ScriptedEngine
 
-        return ScriptedEngine.from_file(Path(settings.script))
+        script = ScriptedEngine.from_file(Path(settings.script))
+        return [script, *(script.beside() for _ in range(lanes - 1))]
     if not is_local(settings):
         from agent.engines.openai import OpenAIEngine
 
         if not settings.url:
             raise UsageError("the openai engine needs --url, such as http://127.0.0.1:8000/v1")
-        return OpenAIEngine(settings.url, settings.model, settings.context)
+        return [OpenAIEngine(settings.url, settings.model, settings.context) for _ in range(lanes)]
     name = settings.model or default_model()
     weights = weights_of(settings)
     from agent.engines.local import LocalEngine
 
     named = name if catalog.is_here(name) or catalog.specialist(name) else weights.path.stem
-    return LocalEngine(named, _load_model(weights, settings, tell))
+    model = _load_model(weights, settings, lanes, tell)
+    return [LocalEngine(named, lane) for lane in model.lanes]
 
 
 def weights_of(settings: Settings) -> catalog.Weights:
@@ -137,28 +151,38 @@ def free_for(weights: catalog.Weights, settings: Settings) -> int:
     return free
 
 
-def _load_model(weights: catalog.Weights, settings: Settings, tell: Tell) -> TokenModel:
+def _load_model(
+    weights: catalog.Weights, settings: Settings, lanes: int, tell: Tell
+) -> LlamaModel | TransformersModel:
     from agent.estimate import estimate
 
     path = weights.path
-    needed = estimate(path, settings.bits)
     free = free_for(weights, settings)
+    needed = estimate(path, settings.bits).of_lanes(lanes, settings.context, free)
     context = needed.window(settings.context, free)
     tell(needed.describe(context, free))
+    if needed.lanes < lanes:
+        tell(f"the memory holds the caches of {needed.lanes} replies at once, not of {lanes}")
     if not path.is_dir():
         from agent.engines.llamacpp import LlamaModel
 
-        return LlamaModel(path, context, settings.device, adapter=weights.adapter)
+        return LlamaModel(
+            path, context, settings.device, adapter=weights.adapter, lanes=needed.lanes
+        )
     from agent.engines.transformers import TransformersModel
 
-    return TransformersModel(
+    model = TransformersModel(
         path,
         context,
         settings.bits,
         settings.device,
         settings.trust_remote_code,
         adapter=weights.adapter,
+        lanes=needed.lanes,
     )
+    if len(model.lanes) < needed.lanes:
+        tell(f"{path.name} cannot be batched; it writes one reply after the other")
+    return model
 
 
 def weights_size(settings: Settings) -> int:

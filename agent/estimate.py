@@ -12,7 +12,7 @@ import math
 import os
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -47,10 +47,21 @@ class Estimate:
     """Bytes."""
     trained: int
     """Tokens the model was trained to read."""
+    lanes: int = 1
+    """Replies that are written at once, each with a cache of its own."""
 
     def need(self, context: int) -> int:
         """Bytes for a window of `context` tokens."""
-        return self.weights + self.overhead + context * self.per_token
+        return self.weights + self.overhead + self._cache(context)
+
+    def of_lanes(self, wanted: int, context: int, free: int) -> Estimate:
+        """The same for so many lanes, or for as many as `free` bytes hold with this window.
+
+        `context`: 0 for the least that is sensible.
+        """
+        left = free - self.weights - self.overhead
+        most = left // (self.per_token * max(context, LEAST_CONTEXT))
+        return replace(self, lanes=max(1, min(wanted, most)))
 
     def window(self, wanted: int, free: int) -> int:
         """Tokens of context: `wanted`, or what the model and half of the memory left over allow.
@@ -58,7 +69,7 @@ class Estimate:
         `wanted`: 0 for as many as is sensible; `free`: bytes. Raises DoesNotFit with what would.
         """
         left = free - self.weights - self.overhead
-        most = max(0, left // self.per_token)
+        most = max(0, left // self._cache(1))
         if most < LEAST_CONTEXT or wanted > most:
             need = self.need(max(wanted, LEAST_CONTEXT))
             advice = (
@@ -72,14 +83,18 @@ class Estimate:
             )
         if wanted:
             return min(wanted, self.trained)
-        return max(LEAST_CONTEXT, min(self.trained, left // 2 // self.per_token))
+        return max(LEAST_CONTEXT, min(self.trained, left // 2 // self._cache(1)))
 
     def describe(self, context: int, free: int) -> str:
-        cache = context * self.per_token
+        times = f"{self.lanes} times " if self.lanes > 1 else ""
         return (
-            f"{self.name}: {self.weights / 1e9:.2f} GB of weights, {cache / 1e9:.2f} GB for "
-            f"{context} tokens, {self.overhead / 1e9:.1f} GB besides; {free / 1e9:.1f} GB are free"
+            f"{self.name}: {self.weights / 1e9:.2f} GB of weights, "
+            f"{self._cache(context) / 1e9:.2f} GB for {times}{context} tokens, "
+            f"{self.overhead / 1e9:.1f} GB besides; {free / 1e9:.1f} GB are free"
         )
+
+    def _cache(self, context: int) -> int:
+        return context * self.per_token * self.lanes
 
 
 def estimate(path: Path, bits: Bits = 16) -> Estimate:

@@ -104,7 +104,7 @@ def test_it_ends_when_nobody_is_there_any_more_to_hear_that_it_has_loaded(smollm
         assert server.stdin is not None
         assert server.stdout is not None
         server.stdout.close()
-        server.stdin.write(json.dumps([str(smollm), 512, "cpu", 64, "key"]) + "\n")
+        server.stdin.write(json.dumps([str(smollm), 512, "cpu", 64, "key", 1, ""]) + "\n")
         server.stdin.flush()
         try:
             assert server.wait(60) == 0

@@ -13,7 +13,7 @@ import sys
 
 
 def main() -> None:
-    path, context, device, chunk, key, *adapters = json.loads(sys.stdin.readline())
+    path, context, device, chunk, key, lanes, folder, *adapters = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what llama.cpp prints is no answer
     _end_with_input()
@@ -25,15 +25,16 @@ def main() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(one, 1.0) for one in adapters]
-    params.n_ctx = context
-    params.n_parallel = 1
+    params.n_ctx = context * lanes
+    params.n_parallel = lanes
     params.n_batch = params.n_ubatch = chunk
     params.verbosity = 1  # errors
     params.api_keys = [key]
     params.hostnames = ["127.0.0.1"]
     params.ui = False
     params.offline = True
-    params.cache_ram_mib = 0  # one conversation: the slot itself is the cache
+    params.cache_ram_mib = 0  # one conversation a slot, which is itself the cache
+    params.slot_save_path = folder
     params.warmup = False  # the prompt that is read ahead does it
     if device == "cpu":
         params.n_gpu_layers = 0

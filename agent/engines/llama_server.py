@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -24,14 +25,23 @@ class LlamaServer:
     """A server on the loopback interface, with a key that only this process knows."""
 
     def __init__(
-        self, path: Path, context: int, device: str, chunk: int, adapter: Path | None = None
+        self,
+        path: Path,
+        context: int,
+        device: str,
+        chunk: int,
+        adapter: Path | None = None,
+        lanes: int = 1,
     ) -> None:
-        """Begin to load `path`, with a LoRA adapter on it. `context` is the window and `chunk` what
-        is read of a prompt at a time, both in tokens. Raises EngineError."""
+        """Begin to load `path`, with a LoRA adapter on it. `context` is the window of each of the
+        `lanes` slots and `chunk` what is read of a prompt at a time, both in tokens. Raises
+        EngineError."""
         self.key = secrets.token_hex(16)
         self.address = ("", 0)
         self._what = f"{path} with the adapter {adapter}" if adapter else str(path)
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        self._folder = tempfile.TemporaryDirectory() if lanes > 1 else None
+        """For what one slot hands to another."""
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(PROGRAM)],
@@ -44,9 +54,13 @@ class LlamaServer:
             )
         except OSError as error:
             self._complaints.close()
+            self._remove_folder()
             raise EngineError(f"llama.cpp cannot be started: {error}") from error
         assert self._process.stdin is not None
-        wanted = [str(path), context, device, chunk, self.key, *([str(adapter)] if adapter else [])]
+        folder = os.path.join(self._folder.name, "") if self._folder else ""
+        wanted = [str(path), context, device, chunk, self.key, lanes, folder]
+        if adapter:
+            wanted.append(str(adapter))
         with contextlib.suppress(OSError):  # `wait_until_loaded` tells how it ended
             self._process.stdin.write(json.dumps(wanted))
             self._process.stdin.write("\n")
@@ -90,6 +104,11 @@ class LlamaServer:
         for pipe in (self._process.stdin, self._process.stdout, self._complaints):
             with contextlib.suppress(OSError):  # what was not written yet goes nowhere
                 pipe.close()  # type: ignore[union-attr]
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        if self._folder:
+            self._folder.cleanup()
 
     def _complaints_so_far(self) -> list[str]:
         """Lines, without the time that llama.cpp puts before them."""

@@ -8,6 +8,7 @@ prompt too.
 from __future__ import annotations
 
 import contextlib
+import copy
 import http.client
 import json
 import socket
@@ -20,6 +21,7 @@ from typing import Any
 
 from agent.engines.base import Sampling
 from agent.engines.llama_server import LlamaServer
+from agent.engines.llama_slots import Slots
 from agent.engines.token_model import Finish, Piece, Stopped
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Usage
@@ -31,7 +33,8 @@ TOP = 512
 
 
 class LlamaModel:
-    """A `TokenModel` over one slot of a llama.cpp server of our own."""
+    """A `TokenModel` over one slot of a llama.cpp server of our own; with `lanes`, the first of
+    several."""
 
     def __init__(
         self,
@@ -40,18 +43,19 @@ class LlamaModel:
         device: str = "auto",
         report: Callable[[str, int, int], None] | None = None,
         adapter: Path | None = None,
+        lanes: int = 1,
     ) -> None:
         """Load `path`, with a LoRA adapter on it that is a GGUF file too.
 
-        `context` is the window in tokens. Raises EngineError.
+        `context` is the window in tokens, of each lane. Raises EngineError.
         """
         if report:
             report("loading", 0, path.stat().st_size)
-        self._start = partial(LlamaServer, path, context, device, PREFILL_CHUNK, adapter)
-        self._server = self._start()
+        start = partial(LlamaServer, path, context, device, PREFILL_CHUNK, adapter, lanes)
+        self._shared = _Shared(start, lanes)
+        self._slot = 0
         self._connection: http.client.HTTPConnection | None = None
         self._interrupted = threading.Event()
-        self._closed = False
         self.usage = Usage()
         try:
             self._server.wait_until_loaded()
@@ -64,8 +68,23 @@ class LlamaModel:
         except BaseException:
             self._server.close()
             raise
+        self.lanes = [self]
+        """One for each thread, each with a slot of the server, which is the first's: closing it
+        ends all."""
+        self.lanes += [self._beside(slot) for slot in range(1, lanes)]
         if report:
             report("loading", path.stat().st_size, path.stat().st_size)
+
+    def _beside(self, slot: int) -> LlamaModel:
+        lane = copy.copy(self)
+        lane._slot = slot
+        lane._interrupted = threading.Event()
+        lane.usage = Usage()
+        return lane
+
+    @property
+    def _server(self) -> LlamaServer:
+        return self._shared.server
 
     def encode(self, text: str) -> list[int]:
         answer = self._post("/tokenize", {"content": text, "parse_special": True})
@@ -88,6 +107,12 @@ class LlamaModel:
         }
         if grammar is not None:
             request["grammar"] = grammar
+        with self._in_slot(request) as whole:
+            return (yield from self._generate(request, whole))
+
+    def _generate(
+        self, request: Mapping[str, Any], whole: threading.Event
+    ) -> Generator[Piece, None, Finish]:
         seen = Usage()  # until the server's own account comes, at the end of a whole reply
         predicted = 0
         last = time.perf_counter()
@@ -97,6 +122,7 @@ class LlamaModel:
                 if "prompt_progress" in part:
                     seen = _read_so_far(part["prompt_progress"])
                     continue
+                whole.set()
                 if not part.get("stop"):
                     count = part["tokens_predicted"] - predicted
                     predicted = part["tokens_predicted"]
@@ -139,11 +165,13 @@ class LlamaModel:
             "cache_prompt": True,
             "temperature": 0.0,
         }
-        with self._interruptible() as connection:
-            answer = json.loads(self._send(connection, "/completion", request).read())
-        if self._interrupted.is_set():
-            raise Stopped
-        _raise_for(answer)
+        with self._in_slot(request) as whole:
+            with self._interruptible() as connection:
+                answer = json.loads(self._send(connection, "/completion", request).read())
+            if self._interrupted.is_set():
+                raise Stopped
+            _raise_for(answer)
+            whole.set()
         self.usage += _usage(answer["timings"] | {"predicted_n": 0})
         top = {
             entry["id"]: float(entry["logprob"])
@@ -154,7 +182,7 @@ class LlamaModel:
 
     def interrupt(self) -> None:
         self._interrupted.set()
-        if not self._server.address[1]:  # it is being loaded again
+        if len(self.lanes) == 1 and not self._server.address[1]:  # it is being loaded again
             self._server.kill()
         connection = self._connection
         # bound once: the reply may end meanwhile, and its connection then has none
@@ -163,9 +191,30 @@ class LlamaModel:
                 open_socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._closed = True
-        self.interrupt()
+        if self._slot:
+            self.interrupt()
+            return
+        self._shared.closed = True
+        for lane in self.lanes:
+            lane.interrupt()
         self._server.close()
+
+    @contextlib.contextmanager
+    def _in_slot(self, request: dict[str, Any]) -> Iterator[threading.Event]:
+        """The slot of this lane, with what other lanes have read of the prompt; the event is to be
+        set when all of the prompt was read."""
+        whole = threading.Event()
+        slots = self._shared.slots
+        if slots is None:
+            yield whole
+            return
+        request["id_slot"] = self._slot
+        server = self._shared.running()
+        slots.begin(server, self._slot, request["prompt"], self._interrupted, self._post)
+        try:
+            yield whole
+        finally:
+            slots.end(self._slot, whole.is_set(), self._post)
 
     def _stream(self, request: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """The server-sent events of a completion. Ends early when interrupted or closed."""
@@ -212,28 +261,17 @@ class LlamaModel:
         return answer
 
     def _connect(self) -> http.client.HTTPConnection:
-        if not self._closed and self._server.has_ended():
-            self._server.close()
-            self._server = self._start()
-            if not self._closed:
-                self._wait_again()
-        if self._closed:
-            self._server.close()
-            raise EngineError("this model has been closed")
-        return http.client.HTTPConnection(*self._server.address)
-
-    def _wait_again(self) -> None:
         try:
-            self._server.wait_until_loaded()
+            address = self._shared.running().address
         except EngineError as error:
-            if self._interrupted.is_set():
+            if self._interrupted.is_set() and not self._shared.closed:
                 raise EngineError("stopped while the model was loaded again") from error
             raise
+        return http.client.HTTPConnection(*address)
 
     def _raise_if_gone(self) -> None:
         """Raise EngineError when the server has ended; the next request starts another."""
-        if self._closed:
-            raise EngineError("this model has been closed")
+        self._shared.refuse_closed()
         if self._server.has_ended(seconds=1):  # its connections break a moment before
             raise EngineError(
                 f"llama.cpp did not survive this ({self._server.how_it_ended()}). Mostly the "
@@ -254,6 +292,34 @@ class LlamaModel:
         body = None if request is None else json.dumps(request)
         connection.request("GET" if body is None else "POST", path, body, headers)
         return connection.getresponse()
+
+
+class _Shared:
+    """What lanes have in common: the server, which is started again when it has ended."""
+
+    def __init__(self, start: Callable[[], LlamaServer], lanes: int) -> None:
+        self.closed = False
+        self.slots = Slots() if lanes > 1 else None
+        self._start = start
+        self._starting = threading.Lock()
+        self.server = start()
+
+    def running(self) -> LlamaServer:
+        """Raises EngineError."""
+        with self._starting:
+            if not self.closed and self.server.has_ended():
+                self.server.close()
+                self.server = self._start()
+                if not self.closed:
+                    self.server.wait_until_loaded()
+            if self.closed:
+                self.server.close()
+            self.refuse_closed()
+            return self.server
+
+    def refuse_closed(self) -> None:
+        if self.closed:
+            raise EngineError("this model has been closed")
 
 
 def _usage(timings: Mapping[str, Any]) -> Usage:

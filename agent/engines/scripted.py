@@ -7,6 +7,7 @@ ScriptedEngine(call("add", a=2, b=3), say("5"))
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
@@ -145,6 +146,12 @@ class ScriptedEngine:
                 "model_name": self.name,
             },
         )
+
+    def beside(self) -> ScriptedEngine:
+        """Another for a thread of its own; both take their replies from the same script."""
+        other = copy.copy(self)
+        other._stopped = threading.Event()
+        return other
 
     def warm(self, messages: Sequence[BaseMessage], tools: Sequence[ToolSpec] = ()) -> None:
         """Nothing to process."""

@@ -6,7 +6,7 @@ The token loop is our own, over `model.forward` with a cache that is kept betwee
 
 from __future__ import annotations
 
-import inspect
+import copy
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -23,8 +23,7 @@ from agent.events import Usage
 from tools.errors import SpecialistError, first_line
 
 if TYPE_CHECKING:
-    import torch
-
+    from agent.engines.cache import Passes
 
 PREFILL_CHUNK = 512
 """Prompt tokens processed between two looks at whether to stop."""
@@ -33,7 +32,7 @@ SMALL_CHUNK = 64
 
 
 class TransformersModel:
-    """A `TokenModel` over a folder of safetensors."""
+    """A `TokenModel` over a folder of safetensors; with `lanes`, the first of several."""
 
     def __init__(
         self,
@@ -44,15 +43,18 @@ class TransformersModel:
         trust_remote_code: bool = False,
         report: Callable[[str, int, int], None] | None = None,
         adapter: Path | None = None,
+        lanes: int = 1,
     ) -> None:
         """Load `path`, quantised to `bits` (4: nf4 with double quantisation; Dettmers et al. 2023).
 
-        `context` is the window in tokens, `adapter` a folder with a LoRA of peft, which is put on
-        the model. Raises EngineError, OutOfMemory.
+        `context` is the window in tokens, of each lane; `adapter` a folder with a LoRA of peft,
+        which is put on the model. Raises EngineError, OutOfMemory.
         """
         from transformers import AutoTokenizer
         from transformers.utils import logging
 
+        from agent.engines.batch import Batch, can_batch
+        from agent.engines.cache import Alone, Held
         from tools.specialists import gguf_adapter
 
         logging.set_verbosity_error()
@@ -88,15 +90,26 @@ class TransformersModel:
         self.end_tokens = _end_tokens(self.module, tokenizer)
         self._tokenizer = tokenizer
         self.device = self.module.get_input_embeddings().weight.device
-        # without it the logits of every token of the prompt would be computed
-        signature = inspect.signature(self.module.forward)
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in signature.parameters else {}
         self._interrupted = threading.Event()
-        self._ids: list[int] = []
-        """What the cache holds."""
-        self._logits: torch.Tensor | None = None
-        """Those after the last of `_ids`; None when the cache was cut back."""
-        self.forget()
+        self._held = Held(self.module.config)
+        self._passes: Passes = Alone(self.module)
+        self.lanes = [self]
+        """One for each thread, over the same weights, of which the first takes care: closing it
+        ends all. Of a model that cannot be batched there is but the first."""
+        if lanes > 1 and can_batch(self.module):
+            self.lanes += [self._beside() for _ in range(lanes - 1)]
+            batch = Batch(self.module, [lane._held for lane in self.lanes])
+            for lane in self.lanes:
+                lane._passes = batch
+
+    def _beside(self) -> TransformersModel:
+        from agent.engines.cache import Held
+
+        lane = copy.copy(self)
+        lane.usage = Usage()
+        lane._interrupted = threading.Event()
+        lane._held = Held(self.module.config)
+        return lane
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -105,15 +118,23 @@ class TransformersModel:
     def generate(
         self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
     ) -> Generator[Piece, None, Finish]:
+        self._interrupted.clear()
+        read_before = self._held.read
+        try:
+            return (yield from self._generate(prompt, grammar, sampling, max_tokens))
+        finally:
+            self._count_prompt(len(prompt), read_before)
+
+    def _generate(
+        self, prompt: Sequence[int], grammar: str | None, sampling: Sampling, max_tokens: int
+    ) -> Generator[Piece, None, Finish]:
         from tokenizers.decoders import DecodeStream
 
-        self._interrupted.clear()
         decoder = DecodeStream(skip_special_tokens=False)
         rules = Rules(self.tables, grammar) if grammar is not None else None
         draw = Draw(sampling, self.device)
         ids = list(prompt)
         end = min(len(ids) + max_tokens, self.context)
-        self._count_prompt(ids)
         new = rules.forced() if rules else []
         held: list[int] = []  # those of an unfinished character, until it has come
         finish: Finish | None = None
@@ -147,13 +168,20 @@ class TransformersModel:
         import torch
 
         self._interrupted.clear()
-        self._count_prompt(prompt)
-        if not self._read(list(prompt)):
-            raise Stopped
-        assert self._logits is not None
-        odds = torch.log_softmax(self._logits.float(), dim=-1)
-        wanted: list[float] = odds[torch.tensor(tokens, device=odds.device)].tolist()
-        return wanted
+        read_before = self._held.read
+        try:
+            if not self._read(list(prompt)):
+                raise Stopped
+        finally:
+            self._count_prompt(len(prompt), read_before)
+
+        def odds() -> list[float]:
+            assert self._held.logits is not None
+            all_odds = torch.log_softmax(self._held.logits.float(), dim=-1)
+            wanted: list[float] = all_odds[torch.tensor(tokens, device=all_odds.device)].tolist()
+            return wanted
+
+        return self._passes.run(odds)
 
     def interrupt(self) -> None:
         self._interrupted.set()
@@ -161,11 +189,18 @@ class TransformersModel:
     def close(self) -> None:
         import torch
 
-        self.interrupt()
-        self.forget()
-        self.module = None
+        for lane in self.lanes if self is self.lanes[0] else [self]:
+            lane.interrupt()
+            lane._passes.leave(lane._held)
+            lane.module = None
+        if self is self.lanes[0]:
+            self._passes.close()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def forget(self) -> None:
+        """Empty the cache."""
+        self._passes.run(self._held.forget)
 
     def _read(self, ids: list[int], decoding: bool = False) -> bool:
         """Bring the cache to exactly `ids` and the logits after them; False when interrupted.
@@ -174,7 +209,7 @@ class TransformersModel:
         """
         started = time.perf_counter()
         try:
-            done = self._process(ids, PREFILL_CHUNK)
+            done = self._passes.read(self._held, ids, PREFILL_CHUNK, self._interrupted)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise EngineError(f"the model failed: {first_line(error)}") from error
@@ -185,7 +220,7 @@ class TransformersModel:
 
     def _once_more(self, ids: list[int]) -> bool:
         try:
-            return self._process(ids, SMALL_CHUNK)
+            return self._passes.read(self._held, ids, SMALL_CHUNK, self._interrupted)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise EngineError(f"the model failed: {first_line(error)}") from error
@@ -195,73 +230,21 @@ class TransformersModel:
                 "the model with fewer bits"
             ) from error
 
-    def _process(self, ids: list[int], chunk: int) -> bool:
-        import torch
-
-        common = self._common(ids)
-        if common == len(ids) == len(self._ids) and self._logits is not None:
-            return True
-        self._keep(min(common, len(ids) - 1))  # at least one token, for its logits
-        try:
-            with torch.inference_mode():
-                for start in range(len(self._ids), len(ids), chunk):
-                    if self._interrupted.is_set():
-                        return False
-                    part = ids[start : start + chunk]
-                    output = self.module(
-                        input_ids=torch.tensor([part], device=self.device),
-                        past_key_values=self._cache,
-                        use_cache=True,
-                        **self._last_only,
-                    )
-                    self._ids += part
-                    self._logits = output.logits[0, -1]
-        except BaseException:  # some layers hold the part and some do not
-            self.forget()
-            raise
-        return True
-
-    def _common(self, ids: Sequence[int]) -> int:
-        """Length of the prefix that `ids` and the cache share."""
-        known = self._ids
-        if ids[: len(known)] == known:
-            return len(known)
-        pairs = zip(ids, known, strict=False)
-        differ = (at for at, (one, other) in enumerate(pairs) if one != other)
-        return next(differ, len(ids))
-
-    def _keep(self, tokens: int) -> None:
-        surplus = len(self._ids) - tokens
-        if not surplus:
-            return
-        if tokens == 0 or not self._cache.is_croppable:  # a recurrent state cannot go back
-            self.forget()
-            return
-        self._cache.crop(-surplus)
-        del self._ids[tokens:]
-        self._logits = None
-
-    def forget(self) -> None:
-        """Empty the cache."""
-        import torch
-
-        from agent.engines.cache import new_cache
-
-        self._cache = new_cache(self.module.config)
-        self._ids = []
-        self._logits = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-    def _count_prompt(self, prompt: Sequence[int]) -> None:
-        cached = self._common(list(prompt))
-        self.usage += Usage(cached=cached, prefilled=len(prompt) - cached)
+    def _count_prompt(self, tokens: int, read_before: int) -> None:
+        """How many of the prompt's tokens were read now, and how many were held already."""
+        held = len(self._held.ids)
+        read = max(0, self._held.read - read_before - max(0, held - tokens))
+        self.usage += Usage(cached=max(0, min(held, tokens) - read), prefilled=read)
 
     def _draw(self, draw: Draw, rules: Rules | None, ids: list[int]) -> int:
         """The next token. It waits for the device, so its time is the decoding's."""
-        assert self._logits is not None
+
+        def drawn() -> int:
+            assert self._held.logits is not None
+            return draw(self._held.logits, rules.mask() if rules else None, ids)
+
         started = time.perf_counter()
-        token = draw(self._logits, rules.mask() if rules else None, ids)
+        token = self._passes.run(drawn)
         self.usage += Usage(decode_seconds=time.perf_counter() - started)
         return token
 

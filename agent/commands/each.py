@@ -81,8 +81,7 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     task = read(args.file)
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
-    told = warn if not args.quiet else _nothing
-    tools = tools_for(task, args.tools, told)
+    tools = tools_for(task, args.tools, _nothing if args.quiet else warn)
     refuse(task, tools)
     with opened(args.each) as source:
         columns = Columns(task, constants, pairs(args.column), source.is_text)

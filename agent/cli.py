@@ -22,6 +22,7 @@ from agent.commands import (
     memory,
     models,
     prompts,
+    results,
     run,
     sessions,
     skills,
@@ -35,7 +36,7 @@ from agent.errors import TinsmithError
 from tools.errors import ToolError
 
 COMMANDS = (
-    *(chat, ask, run, tasks, docs, train, jobs, specialists),
+    *(chat, ask, run, tasks, results, docs, train, jobs, specialists),
     *(models, tools_command, skills, prompts, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130

@@ -1,0 +1,67 @@
+"""From a row to what a task is given: which column is which input."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.errors import UnknownName, UsageError
+from agent.tasks import inputs
+from agent.tasks.rows import Row
+from agent.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A column is the input of its name. What is said here goes before that."""
+
+    task: Task
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Inputs that are the same for every row, whatever its columns are."""
+    named: Mapping[str, str] = field(default_factory=dict)
+    """By input, the column that is called otherwise."""
+    are_texts: bool = False
+    """Whether numbers and lists stand in the rows as texts, as in CSV. An empty one is then none,
+    but where a text is wanted."""
+
+    def refuse_missing(self, there: Collection[str], source: str) -> None:
+        """`there`: all columns that any row of `source` has. Raises UsageError when a task cannot
+        be run over them at all."""
+        for name in (*self.constants, *self.named):
+            if name not in self.task.form.inputs:
+                raise UnknownName(
+                    "input", name, self.task.form.inputs, f"The task is {self.task.name}."
+                )
+        for name, column in self.named.items():
+            if column not in there:
+                raise UnknownName("column", column, there, f"{source} was to have it for {name}.")
+        for name in self.task.needs():
+            column = self.named.get(name, name)
+            if name in self.constants or column in there:
+                continue
+            problem = str(UnknownName("column", column, there))
+            raise UsageError(
+                f"{source}: {problem}. {self.task.name} needs the input {name}; say which column "
+                f"it is with --column {name}=COLUMN, or give all rows the same with --set {name}=…"
+            )
+
+    def given(self, row: Row) -> dict[str, Any]:
+        """What the task is given for `row`, checked and with the defaults. Raises UsageError."""
+        if row.wrong:
+            raise UsageError(row.wrong)
+        found = dict(self.constants)
+        for name, one in self.task.form.inputs.items():
+            column = self.named.get(name, name)
+            value = row.values.get(column)
+            if name in found or value is None:
+                continue
+            if self.are_texts and one.type not in ("string", "file"):
+                if not str(value).strip():
+                    continue
+                value = inputs.from_text(self.task, {name: str(value).strip()})[name]
+            found[name] = value
+        for name in self.task.needs():
+            if found.get(name) is None:
+                raise UsageError(f"it has no {self.named.get(name, name)}")
+        return inputs.checked(self.task, found)

@@ -203,6 +203,18 @@ def test_the_example_replays() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_a_task_is_told_the_skills_that_it_names(folder: Path, tmp_path: Path) -> None:
+    (folder / "s.task.yaml").write_text("prompt: hi\nskills: [extract-a-table]")
+    done = tinsmith("run", "s.task.yaml", *scripted(tmp_path, {"say": "ok"}))
+    assert (done.returncode, json.loads(done.stdout)["answer"]) == (0, "ok")
+    (folder / "s.task.yaml").write_text("prompt: hi\nskills: [extract-table]")
+    done = tinsmith("run", "s.task.yaml", *scripted(tmp_path, {"say": "ok"}))
+    assert done.returncode == 2
+    assert "s.task.yaml:2: no skill named 'extract-table'; did you mean extract-a-table?" in (
+        done.stderr
+    )
+
+
 def test_in_the_conversation_a_task_runs_with_the_model_that_is_there(
     folder: Path, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from agent.tasks.columns import Columns
     from agent.tasks.envelope import CODES
     from agent.tasks.inputs import from_text
-    from agent.tasks.load import settings_for, tools_for
+    from agent.tasks.load import settings_for, skills_for, tools_for
     from agent.tasks.read import read
     from agent.tasks.results import Results
     from agent.tasks.rows import opened
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
     tools = tools_for(task, args.tools, _nothing if args.quiet else warn)
-    refuse(task, tools)
+    refuse(task, tools, skills_for(task))
     with opened(args.each) as source:
         columns = Columns(task, constants, pairs(args.column), source.is_text)
         with Results(args.out, columns) as results:

@@ -111,14 +111,14 @@ def _replay(file: Path, task: Task, given: dict[str, Any], log: _Log) -> Envelop
 
 def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log) -> Envelope:
     from agent import app
-    from agent.tasks.load import load, settings_for, tools_for
+    from agent.tasks.load import load, settings_for, skills_for, tools_for
     from agent.tasks.run import refuse
     from agent.tasks.run import run as run_task
     from agent.tasks.tape import Recorder, recorded
 
     settings = settings_for(task, vars(args))
     tools = tools_for(task, args.tools, log.say)
-    refuse(task, tools)
+    refuse(task, tools, skills_for(task))
     with waiting(f"loading {app.called(settings)}") if not args.quiet else _silent() as wait:
         means = load(task, settings, tools, wait.tell)
     with contextlib.closing(means.engine):

@@ -67,7 +67,7 @@ def files() -> Iterator[Path]:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from agent.tasks.load import tools_for
+    from agent.tasks.load import skills_for, tools_for
     from agent.tasks.read import read
     from agent.tasks.run import refuse
     from agent.tasks.task import TaskFileError
@@ -76,7 +76,7 @@ def _check(args: argparse.Namespace) -> int:
     for file in args.files:
         try:
             task = read(file)
-            refuse(task, tools_for(task, args.tools, warn))
+            refuse(task, tools_for(task, args.tools, warn), skills_for(task))
             tell(f"{file} is right")
         except TaskFileError as error:
             for mistake in error.mistakes:

@@ -16,6 +16,7 @@ from tools.quiet import quiet
 
 if TYPE_CHECKING:
     import numpy as np
+    from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
 
     from agent.settings import Settings
@@ -46,6 +47,15 @@ def tools_for(
     return box.tools
 
 
+def skills_for(task: Task) -> Mapping[str, BaseMessage]:
+    """What the model is told of each skill there is, for a task that names some."""
+    if not task.form.skills:
+        return {}
+    from agent.skills.telling import in_full
+
+    return {name: in_full(skill) for name, skill in app.shelf().found().skills.items()}
+
+
 def load(
     task: Task,
     settings: Settings,
@@ -68,9 +78,9 @@ def load_lanes(
     quiet()
     embedder = app.load_embedder() if task.form.tools else None
     judge = judge_with(Shared(embedder) if embedder else None)
-    return [
-        Means(engine, tools, offering=judge) for engine in app.load_engines(settings, lanes, tell)
-    ]
+    skills = skills_for(task)
+    engines = app.load_engines(settings, lanes, tell)
+    return [Means(engine, tools, skills, judge) for engine in engines]
 
 
 class Shared:

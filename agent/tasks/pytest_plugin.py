@@ -83,11 +83,12 @@ class TaskItem(pytest.Item):
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""
         from agent import app
-        from agent.tasks.load import judge_with, load, settings_for, tools_for
+        from agent.tasks.load import judge_with, load, settings_for, skills_for, tools_for
         from agent.tasks.run import Stop, refuse
 
         tools = tools_for(task, [], lambda line: None)
-        refuse(task, tools)
+        skills = skills_for(task)
+        refuse(task, tools, skills)
         settings = settings_for(task, {"model": self.config.getoption("--tinsmith-model")})
         loaded: dict[Settings, Means] = self.config.stash.setdefault(_LOADED, {})
         if settings not in loaded:
@@ -96,7 +97,9 @@ class TaskItem(pytest.Item):
             loaded.clear()
             loaded[settings] = load(task, settings, tools)
         judge = judge_with(app.load_embedder() if task.form.tools else None)
-        return dataclasses.replace(loaded[settings], tools=tools, offering=judge, stop=Stop())
+        return dataclasses.replace(
+            loaded[settings], tools=tools, skills=skills, offering=judge, stop=Stop()
+        )
 
 
 _LOADED: pytest.StashKey[dict[Any, Any]] = pytest.StashKey()

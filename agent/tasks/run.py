@@ -109,16 +109,13 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     return _Run(task, given, means).go()
 
 
-def refuse(
-    task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage] | None = None
-) -> None:
+def refuse(task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage]) -> None:
     """Raises TaskFileError where `task` names a tool or a skill that is not there, or calls a tool
     that asks first without approving it."""
-    there = skills or {}
     lacking = [
-        f"{task.where(('skills', at))}: {UnknownName('skill', name, there)}"
+        f"{task.where(('skills', at))}: {UnknownName('skill', name, skills)}"
         for at, name in enumerate(task.form.skills)
-        if name not in there
+        if name not in skills
     ]
     wrong = [
         problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))

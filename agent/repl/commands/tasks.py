@@ -38,7 +38,7 @@ def run(repl: Repl, rest: str) -> None:
     from agent.commands.run import pairs
     from agent.events import ToolStarted
     from agent.tasks.inputs import checked, from_text
-    from agent.tasks.load import judge_with
+    from agent.tasks.load import judge_with, skills_for
     from agent.tasks.read import read
     from agent.tasks.run import Means, refuse
     from agent.tasks.run import run as run_task
@@ -54,9 +54,10 @@ def run(repl: Repl, rest: str) -> None:
     if task.form.model or task.form.engine:
         repl.screen.dim("the task names a model; in the conversation it is done with the one here")
     tools = repl.toolbox().tools
-    refuse(task, tools)
+    skills = skills_for(task)
+    refuse(task, tools, skills)
     judge = judge_with(app.load_embedder() if task.form.tools else None)
-    means = Means(repl.agent().engine, tools, offering=judge, folder=Path.cwd())
+    means = Means(repl.agent().engine, tools, skills, judge, Path.cwd())
     with repl.screen.working(f"running {task.name}") as say:
 
         def hear(event: Event) -> None:

@@ -31,7 +31,8 @@ from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering
 from agent.prompts import render
-from agent.skills.telling import in_full, is_told, reader, skill_before
+from agent.skills import following
+from agent.skills.telling import reader
 from agent.trace.record import Trace
 from tools.errors import ToolError
 
@@ -50,9 +51,6 @@ SAME_RESULT_LIMIT = 3
 
 SAID_AGAIN = 400
 """Characters of a request that is said again behind the results of several calls."""
-
-MOST_OF_FORM = 1000
-"""Characters of a skill that are said again before the answer, as far as whole lines go."""
 
 SEARCH = "search_documents"
 """The tool whose results name the lines that an answer may be given."""
@@ -141,8 +139,8 @@ class Agent:
             sent = window.view(self.session.messages)
             retold = self.session.messages[: window.cut_of(self.session.messages).summarised]
             turn.untrusted = any(map(self._is_of_strangers, [*retold, *sent, *attached]))
-            advice, turn.skill = self._advice(sent, text, attached)
-            wanted = self._tools_of(turn.skill)
+            advice, turn.skill = following.advice(self.skills, sent, text, attached)
+            wanted = following.tools_of(turn.skill, self.tools)
             for message in self._offering.announce(sent, text, known, wanted):
                 self.session.append(message)
             yield from self._remind(sent, text)
@@ -265,40 +263,6 @@ class Agent:
         except ToolError as error:
             yield Notice(f"what is remembered cannot be read: {error}")
 
-    def _advice(
-        self, sent: Sequence[BaseMessage], text: str, attached: Sequence[BaseMessage]
-    ) -> tuple[Sequence[BaseMessage], Skill | None]:
-        """What is said of skills before the request `text`, and the one that it is done by.
-
-        The skill that the user has put there is all, else the one that the request wants, else the
-        lines of some.
-        """
-        if self.skills is None:
-            return [], None
-        given = skill_before(sent, attached)
-        known = self.skills.known()
-        meant = known.get(given) if given else self.skills.chosen(text)
-        if meant is None:
-            return self.skills.name_some(text, sent), None
-        return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant
-
-    def _tools_of(self, skill: Skill | None) -> set[str]:
-        """Those of the tools here that it names."""
-        return {name for name in skill.tools if name in self.tools} if skill else set()
-
-    def _due(self, turn: _Turn) -> str:
-        """The tool that the skill's next step calls; "" for none. A small model that reads "call it
-        first" answers in words all the same."""
-        for step in turn.skill.steps if turn.skill else ():
-            if step.tool not in self.tools:
-                return ""
-            if step.tool not in turn.called:
-                return step.tool
-            if step.each and turn.called[-1] == step.tool and turn.mend != step.tool:
-                latest = _latest_results(self.session)
-                return "" if any(one.status == "error" for one in latest) else step.tool
-        return ""
-
     def _tools(self) -> Mapping[str, BaseTool]:
         """Those that were given, and the ones for results that were cut and for skills."""
         own: dict[str, BaseTool] = {}
@@ -334,7 +298,7 @@ class Agent:
                 known,
                 turn.called,
                 turn.mend,
-                self._due(turn),
+                following.due(turn.skill, turn.called, turn.mend, self.tools, self._failed()),
             )
             turn.mend = ""
             choice = replace(choice, schema=turn.schema)
@@ -437,6 +401,10 @@ class Agent:
         request = request_of(self.session.messages)
         return citations.support(str(message.text), request, passages)
 
+    def _failed(self) -> bool:
+        """Whether one of the latest results is an error."""
+        return any(one.status == "error" for one in _latest_results(self.session))
+
     def _ask_for_words(self, turn: _Turn) -> None:
         """A small model that has been told of functions writes calls in its answers otherwise."""
         from langchain_core.messages import SystemMessage
@@ -449,18 +417,17 @@ class Agent:
             request = request_of(self.session.messages) if len(turn.called) > 1 else ""
             short = request if len(request) <= SAID_AGAIN else ""
             latest = _latest_results(self.session)
-            failed = any(result.status == "error" for result in latest)
             passages = any(citations.sources(self._of_strangers(result)) for result in latest)
             told = render(
                 "results",
                 request=short,
-                failed=failed,
+                failed=self._failed(),
                 passages=passages,
-                form=_form_of(turn.skill),
+                form=following.form_of(turn.skill),
             )
             self.session.append(SystemMessage(told))
         elif last.type != "system":
-            self.session.append(SystemMessage(render("answer", form=_form_of(turn.skill))))
+            self.session.append(SystemMessage(render("answer", form=following.form_of(turn.skill))))
 
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
@@ -606,15 +573,6 @@ def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
 
     told = render("answer_as", schema=json.dumps(schema, ensure_ascii=False))
     return SystemMessage(told, additional_kwargs={window.SCHEMA: True})
-
-
-def _form_of(skill: Skill | None) -> str:
-    """What is said of the answer once more: a small model has forgotten it behind the results."""
-    if skill is None:
-        return ""
-    if len(skill.form) <= MOST_OF_FORM:
-        return skill.form
-    return skill.form[:MOST_OF_FORM].rpartition("\n")[0]
 
 
 def _latest_results(session: Session) -> list[ToolMessage]:

@@ -1,0 +1,74 @@
+"""How a request is done by a skill: which one it is, what is called next, what is said at the end.
+
+A small model that reads "call it first" answers in words all the same, and behind long results it
+has forgotten what its answer was to look like. So the loop holds it to the calls that the skill's
+steps begin with, and says the skill's form again before the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from agent.skills.telling import Skills, in_full, is_told, skill_before
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+    from agent.skills.format import Skill
+
+MOST_OF_FORM = 1000
+"""Characters of a skill that are said again before the answer, as far as whole lines go."""
+
+
+def advice(
+    skills: Skills | None,
+    sent: Sequence[BaseMessage],
+    text: str,
+    attached: Sequence[BaseMessage],
+) -> tuple[Sequence[BaseMessage], Skill | None]:
+    """What is said of skills before the request `text`, and the one that it is done by.
+
+    The skill that the user has put there is all, else the one that the request wants, else the
+    lines of some.
+    """
+    if skills is None:
+        return [], None
+    given = skill_before(sent, attached)
+    known = skills.known()
+    meant = known.get(given) if given else skills.chosen(text)
+    if meant is None:
+        return skills.name_some(text, sent), None
+    return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant
+
+
+def tools_of(skill: Skill | None, tools: Collection[str]) -> set[str]:
+    """Those of `tools` that it names."""
+    return {name for name in skill.tools if name in tools} if skill else set()
+
+
+def due(
+    skill: Skill | None, called: Sequence[str], mend: str, tools: Collection[str], failed: bool
+) -> str:
+    """The tool that the skill's next step calls; "" for none.
+
+    `called`: in this turn, in order. `mend`: the tool that is to be called once more, whatever the
+    skill says. `failed`: whether one of the latest results is an error.
+    """
+    for step in skill.steps if skill else ():
+        if step.tool not in tools:
+            return ""
+        if step.tool not in called:
+            return step.tool
+        if step.each and called[-1] == step.tool and mend != step.tool:
+            return "" if failed else step.tool
+    return ""
+
+
+def form_of(skill: Skill | None) -> str:
+    """What is said of the answer once more."""
+    if skill is None:
+        return ""
+    if len(skill.form) <= MOST_OF_FORM:
+        return skill.form
+    return skill.form[:MOST_OF_FORM].rpartition("\n")[0]

@@ -313,6 +313,7 @@ class Agent:
                 turn.called,
                 turn.mend,
                 self._due(turn),
+                self._tools_of(turn.skill),
             )
             turn.mend = ""
             self.trace.offered(specs, choice, self._offering.verdict)

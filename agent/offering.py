@@ -170,12 +170,13 @@ class Offering:
         called: Sequence[str],
         mend: str = "",
         due: str = "",
+        only: Collection[str] = (),
     ) -> tuple[Sequence[ToolSpec], Choice]:
         """The tools for the next reply, and what the reply may be.
 
         `called`: names of the tools that were called in this turn, in order. `mend`: one that
         refused its call, which is to be made once more. `due`: one that is called next by the skill
-        that the request is done by.
+        that the request is done by. `only`: all that this skill names, if it names some.
         """
         listed = not self.stable(specs)
         if listed:
@@ -203,6 +204,10 @@ class Offering:
             choice = self._judge(engine, messages, specs, prefix, request, files)
         else:
             choice = self._rest(engine, messages, specs, prefix, request, called, idle)
+        free = choice.mode == "call" and not mend and not due
+        if only and free and _likeliest(choice) not in only:
+            self.verdict = replace(self.verdict, why="the skill names no tool that fits")
+            choice = Choice("text")
         if choice.mode == "call" and idle and not mend:
             choice = replace(choice, weights={**choice.weights, **dict.fromkeys(idle, -math.inf)})
         return specs, replace(choice, listed=listed)
@@ -391,6 +396,11 @@ def _by_name(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, f
 
 def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:
     return {name: NAME_WEIGHT * cosine for name, cosine in _by_name(specs, cosines).items()}
+
+
+def _likeliest(choice: Choice) -> str:
+    """The tool that the weights of a call lean to."""
+    return max(choice.weights, key=lambda name: choice.weights[name], default="")
 
 
 def _announced(messages: Sequence[BaseMessage]) -> list[str]:

@@ -29,7 +29,7 @@ from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, TextDelta, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
-from agent.offering import Offering
+from agent.offering import Offering, SoFar
 from agent.prompts import render
 from agent.skills import following
 from agent.skills.telling import reader
@@ -210,7 +210,7 @@ class Agent:
             *self._offering.announce(prompt, request, known),
             HumanMessage(request),
         ]
-        specs, choice = self._offering.offer(self.engine, messages, known, ())
+        specs, choice = self._offering.offer(self.engine, messages, known)
         reply = self.engine.reply(messages, specs, self._sampling, choice)
         while True:
             try:
@@ -292,14 +292,13 @@ class Agent:
             known = self.specs()
             if turn.steps > 1:
                 yield from compaction.make_room_for_results(self, self._offering.stable(known))
-            specs, choice = self._offering.offer(
-                self.engine,
-                self._prompt(),
-                known,
+            so_far = SoFar(
                 turn.called,
                 turn.mend,
                 following.due(turn.skill, turn.called, turn.mend, self.tools, self._failed()),
+                following.tools_of(turn.skill, self.tools),
             )
+            specs, choice = self._offering.offer(self.engine, self._prompt(), known, so_far)
             turn.mend = ""
             choice = replace(choice, schema=turn.schema)
             self.trace.offered(specs, choice, self._offering.verdict)

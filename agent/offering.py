@@ -112,6 +112,20 @@ class Verdict:
     """The judge's; above 0 a call is made."""
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """What a turn has called, and what it has to call."""
+
+    called: Sequence[str] = ()
+    """Names, in order."""
+    mend: str = ""
+    """A tool that refused its call, which is to be made once more."""
+    due: str = ""
+    """The tool of the next step of the skill that the request is done by."""
+    only: Collection[str] = ()
+    """All tools that this skill names, if it names some."""
+
+
 class Offering:
     """Ranks tools by what is asked. Keeps the vectors of the tools it has seen."""
 
@@ -167,16 +181,10 @@ class Offering:
         engine: Engine,
         messages: Sequence[BaseMessage],
         specs: Sequence[ToolSpec],
-        called: Sequence[str],
-        mend: str = "",
-        due: str = "",
+        so_far: SoFar = SoFar(),
     ) -> tuple[Sequence[ToolSpec], Choice]:
-        """The tools for the next reply, and what the reply may be.
-
-        `called`: names of the tools that were called in this turn, in order. `mend`: one that
-        refused its call, which is to be made once more. `due`: one that is called next by the skill
-        that the request is done by.
-        """
+        """The tools for the next reply, and what the reply may be."""
+        mend, due = so_far.mend, so_far.due
         listed = not self.stable(specs)
         if listed:
             names = {*NAMED_ELSEWHERE, *_announced(messages)}
@@ -199,10 +207,14 @@ class Offering:
             others = {spec.name: -math.inf for spec in specs if spec.name != due}
             self.verdict = Verdict(f"{due} is the next step of the skill")
             choice = Choice("call", others)
-        elif not called and messages[-1].type == "human":
+        elif not so_far.called and messages[-1].type == "human":
             choice = self._judge(engine, messages, specs, prefix, request, files)
         else:
-            choice = self._rest(engine, messages, specs, prefix, request, called, idle)
+            choice = self._rest(engine, messages, specs, prefix, request, so_far.called, idle)
+        free = choice.mode == "call" and not mend and not due
+        if so_far.only and free and _likeliest(choice) not in so_far.only:
+            self.verdict = replace(self.verdict, why="the skill names no tool that fits")
+            choice = Choice("text")
         if choice.mode == "call" and idle and not mend:
             choice = replace(choice, weights={**choice.weights, **dict.fromkeys(idle, -math.inf)})
         return specs, replace(choice, listed=listed)
@@ -391,6 +403,11 @@ def _by_name(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, f
 
 def _weights(specs: Sequence[ToolSpec], cosines: Sequence[float]) -> dict[str, float]:
     return {name: NAME_WEIGHT * cosine for name, cosine in _by_name(specs, cosines).items()}
+
+
+def _likeliest(choice: Choice) -> str:
+    """The tool that the weights of a call lean to."""
+    return max(choice.weights, key=lambda name: choice.weights[name], default="")
 
 
 def _announced(messages: Sequence[BaseMessage]) -> list[str]:

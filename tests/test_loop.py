@@ -234,7 +234,7 @@ def test_a_call_that_its_tool_refused_is_mended_once_in_a_turn() -> None:
 
     class Seeing(Offering):
         def offer(self, *args: Any) -> Any:
-            seen.append((list(args[3]), args[4]))
+            seen.append((list(args[3].called), args[3].mend))
             return super().offer(*args)
 
     agent, _ = agent_of(

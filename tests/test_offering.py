@@ -18,7 +18,7 @@ from agent.engines.scripted import ScriptedEngine, call, say
 from agent.events import ToolStarted, TurnEnded
 from agent.loop import Agent
 from agent.memory.sessions import Session
-from agent.offering import OFFERED, Offering, _names_one
+from agent.offering import OFFERED, Offering, SoFar, _names_one
 from agent.prompts import render
 from tools.base import ToolSpec, spec, tool, tools_of
 from tools.calculate import calculate
@@ -57,7 +57,7 @@ def asked(request: str, *served: tuple[str, str]) -> list[BaseMessage]:
 def choice(embedder: SentenceEmbedder, request: str, *served: tuple[str, str]) -> Choice:
     offering = Offering(embedder, 8)
     names = [name for name, _ in served]
-    return offering.offer(ScriptedEngine(), asked(request, *served), SPECS, names)[1]
+    return offering.offer(ScriptedEngine(), asked(request, *served), SPECS, SoFar(names))[1]
 
 
 def best(found: Choice) -> str:
@@ -66,7 +66,9 @@ def best(found: Choice) -> str:
 
 def test_a_call_that_its_tool_refused_is_made_once_more(embedder: SentenceEmbedder) -> None:
     messages = asked("and the other one?", ("read_file", "there is no file server"))
-    found = Offering(embedder, 8).offer(ScriptedEngine(), messages, SPECS, (), "read_file")[1]
+    found = Offering(embedder, 8).offer(ScriptedEngine(), messages, SPECS, SoFar(mend="read_file"))[
+        1
+    ]
     assert found.mode == "call"
     assert {name for name, weight in found.weights.items() if weight == -math.inf} == {
         spec.name for spec in SPECS
@@ -152,7 +154,7 @@ def test_a_request_that_names_a_file_that_is_there_wants_a_tool(
 ) -> None:
     (tmp_path / "pancakes.md").write_text("220 g flour")
     specs = [one for one in map(spec, tools_of(Files(tmp_path))) if one is not None]
-    found = Offering(embedder, 8).offer(Reluctant(), asked(request_), specs, ())[1]
+    found = Offering(embedder, 8).offer(Reluctant(), asked(request_), specs)[1]
     assert found.mode == mode
 
 
@@ -179,14 +181,14 @@ def test_after_the_first_request_a_reluctant_model_is_less_believed(
     first = asked("save 'hello' to greeting.txt")
     later = [*first, AIMessage("Done."), HumanMessage("and divided by 3?")]
     offering = Offering(embedder, 8)
-    assert offering.offer(Reluctant(), asked("and divided by 3?"), SPECS, ())[1].mode == "text"
-    assert offering.offer(Reluctant(), later, SPECS, ())[1].mode == "call"
+    assert offering.offer(Reluctant(), asked("and divided by 3?"), SPECS)[1].mode == "text"
+    assert offering.offer(Reluctant(), later, SPECS)[1].mode == "call"
     later[-1] = HumanMessage("who invented paper?")
-    assert offering.offer(Reluctant(), later, SPECS, ())[1].mode == "text"
+    assert offering.offer(Reluctant(), later, SPECS)[1].mode == "text"
 
 
 def test_without_an_embedder_the_model_decides_alone() -> None:
-    specs, found = Offering(None, 8).offer(ScriptedEngine(), asked("2 + 2?"), SPECS, ())
+    specs, found = Offering(None, 8).offer(ScriptedEngine(), asked("2 + 2?"), SPECS)
     assert (list(specs), found) == (SPECS, Choice("free"))
 
 
@@ -201,7 +203,7 @@ def test_of_many_tools_the_likeliest_are_described_behind_the_prefix(
     assert len(history) == 2
     assert "calculate" in str(history[1].text)
     history.append(HumanMessage("how much is 12 times 30?"))
-    specs, found = offering.offer(ScriptedEngine(), history, many, ())
+    specs, found = offering.offer(ScriptedEngine(), history, many)
     assert (len(specs), found.mode, found.listed) == (OFFERED, "call", True)
 
 
@@ -287,4 +289,4 @@ def test_a_request_that_the_documents_answer_wants_a_search(
     engine = ScriptedEngine()
     request = "Since when do otters hold hands while they sleep?"
     specs = [*SPECS, search]
-    assert Offering(embedder, 20).offer(engine, asked(request), specs, ())[1].mode == mode
+    assert Offering(embedder, 20).offer(engine, asked(request), specs)[1].mode == mode

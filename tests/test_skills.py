@@ -361,6 +361,18 @@ def test_the_calls_that_a_skill_begins_its_steps_with_are_made_in_their_order(
     assert events[-1].answer == "Two files."
 
 
+def test_a_tool_that_the_skill_does_not_name_is_not_called_for_it(
+    tmp_path: Path, embedder: SentenceEmbedder
+) -> None:
+    head = "---\nname: tea\ndescription: Brew a pot of tea.\nallowed-tools: read_file\n---\n"
+    write(tmp_path, "tea", head + "Do it.")
+    agent = built(ScriptedEngine(say("For 15 people.")), tmp_path, embedder)
+    events = list(agent.send("brew a pot of tea: how much is 12 + 3?"))
+    assert told(agent) == ["tea"]
+    assert agent._offering.verdict.why == "the skill names no tool that fits"
+    assert not any(isinstance(one, ToolFinished) for one in events)
+
+
 def test_a_file_of_another_skill_is_refused_with_those_there_are(tmp_path: Path) -> None:
     for name in ("tea", "coffee"):
         folder = write(tmp_path, name)

@@ -25,7 +25,7 @@ from agent.calls import MENDABLE
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError, UsageError
 from agent.events import TextDelta, Usage
-from agent.offering import Offering
+from agent.offering import Offering, SoFar
 from agent.tasks import inputs
 from agent.tasks.task import Task, facts_of
 from tools.errors import Refused, ToolError
@@ -324,14 +324,12 @@ class _TapedOffering(Offering):
         engine: Engine,
         messages: Sequence[BaseMessage],
         specs: Sequence[ToolSpec],
-        called: Sequence[str],
-        mend: str = "",
-        due: str = "",
+        so_far: SoFar = SoFar(),  # noqa: B008  frozen
     ) -> tuple[Sequence[ToolSpec], Choice]:
         live: list[Any] = []
 
         def told() -> dict[str, Any]:
-            offered, choice = self._one.offer(engine, messages, specs, called, mend, due)
+            offered, choice = self._one.offer(engine, messages, specs, so_far)
             live.extend((offered, choice))
             self.verdict = self._one.verdict
             described = [[one.name, one.description, dict(one.parameters)] for one in offered]

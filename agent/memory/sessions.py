@@ -233,6 +233,7 @@ class Session:
         from langchain_core.messages import AIMessage, ToolMessage
 
         answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
+        started = self._started()
         open_calls = [
             call
             for message in self.messages
@@ -240,9 +241,6 @@ class Session:
             for call in message.tool_calls
             if call["id"] not in answered
         ]
-        if not open_calls:
-            return
-        started = self._started()
         for call in open_calls:
             if result := started.get(str(call["id"])):
                 self.append(result)

@@ -27,6 +27,7 @@ from benchmarks import (
     loop_overhead,
     offering,
     parts,
+    rows,
     skills,
     startup,
     ten_turns,
@@ -381,3 +382,9 @@ def test_what_a_skill_was_asked_for_is_checked(
     answer: str, wanted: dict[str, Any], right: bool
 ) -> None:
     assert (not skills.check(answer, "", wanted)) == right
+
+
+def test_what_a_row_costs_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert all(0 < one < 1000 for one in rows.overhead(20))
+    assert rows.growth(120)[0] < 1000

@@ -27,7 +27,8 @@ from agent.tasks.rows import Row
 from agent.tasks.worker import Loaded, Order, Refused, Worker
 
 TRIES = 3
-"""So often a row's worker may be lost; then the row is held to be the reason."""
+"""So often a row's worker may be lost, the last time with no other row beside it; then the row is
+held to be the reason."""
 BARREN = 3
 """So many workers in a row may be lost before they have loaded the model."""
 ARRIVE = 90.0
@@ -36,6 +37,11 @@ LEAVE = 5.0
 """Seconds for rows to end when they are told to, and for workers to free what they hold."""
 GLANCE = 0.2
 """Seconds between two looks at whether the user wants no more."""
+
+NONE_THERE = (
+    "the machines of the cluster have no Tinsmith, or an older one; install the same on each: "
+    "pip install 'tinsmith[cluster]'"
+)
 
 
 @dataclass(eq=False)
@@ -46,9 +52,13 @@ class _Hired:
     lanes: int = 0
     """Rows that it takes at once; none until the model is loaded."""
     rows: int = 0
-    """That it has."""
+    """That it has; some wait there, so that no lane waits for the way here and back."""
     is_alone: bool = False
     """With a row that may be the reason why workers are lost, and with no other."""
+
+    @property
+    def most(self) -> int:
+        return self.lanes + math.ceil(self.lanes / 2)
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class Cluster:
         self._order = order
         self._tell = tell
         self._actors = ray.remote(Worker).options(
-            max_concurrency=order.lanes + 1,  # one more for `stop`
+            max_concurrency=2 * order.lanes + 1,  # for rows, those that wait, and `stop`
             max_restarts=0,  # a lost one is replaced here, where its rows are known
             scheduling_strategy="SPREAD",
             **share,
@@ -85,6 +95,9 @@ class Cluster:
         self._workers: list[_Hired] = []
         self._asked: dict[Any, _Asked] = {}
         self._again: deque[Job] = deque()
+        """Rows whose worker was lost."""
+        self._suspects: deque[Job] = deque()
+        """Rows whose worker was lost so often that they are run alone."""
         self._lost: dict[int, int] = {}
         """By number of a row, how often its worker was lost."""
         self._barren = 0
@@ -98,9 +111,9 @@ class Cluster:
         for _ in range(workers):
             self._hire()
 
-    def load(self) -> None:
-        """Until the first worker has loaded the model. Raises UsageError, EngineError."""
-        while not self.model:
+    def load(self, workers: int = 1) -> None:
+        """Until so many have loaded the model. Raises UsageError, EngineError."""
+        while sum(one.lanes > 0 for one in self._workers) < workers:
             for _ in self._ended():
                 pass
 
@@ -111,7 +124,7 @@ class Cluster:
                 yield from self._wind_up()
             else:
                 more = self._give(jobs, more)
-            if not (self._again or self._running()):
+            if not (self._again or self._suspects or self._running()):
                 if more and not self._stopped.is_set():
                     yield from self._ended()  # nobody is there yet who could take one
                     continue
@@ -138,18 +151,18 @@ class Cluster:
     def _give(self, jobs: Iterator[Job], more: bool) -> bool:
         """Rows to all who have room; gives whether there may be more of them."""
         ready = [one for one in self._workers if one.lanes]
-        # one of them is kept free for the rows that were under way where a worker was lost
         kept = next((one for one in ready if one.is_alone), next(iter(ready), None))
         for worker in ready:
-            if self._again and worker is kept:
+            if self._suspects and worker is kept:  # it takes no others until it has run them
                 if not worker.rows:
                     worker.is_alone = True
-                    self._run(worker, self._again.popleft())
+                    self._run(worker, self._suspects.popleft())
                 continue
-            while more and not worker.is_alone and worker.rows < worker.lanes:
-                job = next(jobs, None)
+            while not worker.is_alone and worker.rows < worker.most:
+                job = self._again.popleft() if self._again else next(jobs, None) if more else None
                 if job is None:
-                    return False
+                    more = False
+                    break
                 self._run(worker, job)
         return more
 
@@ -237,11 +250,7 @@ class Cluster:
         for ref, _ in theirs:
             del self._asked[ref]
         if "ModuleNotFoundError" in str(error):
-            self._refused = Refused(
-                "the workers have no Tinsmith, or an older one; install the same on every machine: "
-                "pip install 'tinsmith[cluster]'",
-                is_usage=True,
-            )
+            self._refused = Refused(NONE_THERE, is_usage=True)
             return
         for job in jobs:
             yield from self._send_back(job)
@@ -256,15 +265,15 @@ class Cluster:
         number = job[0].number
         lost = self._lost[number] = self._lost.get(number, 0) + 1
         if lost < TRIES:
-            self._again.append(job)
+            (self._suspects if lost == TRIES - 1 else self._again).append(job)
         else:
             said = f"the worker that ran it was lost {lost} times"
             yield job[0], self._undone(job, "failed", said)
 
     def _wind_up(self) -> Iterator[tuple[Row, Envelope]]:
         """The rows that wait are not done; those that are under way are told to end."""
-        while self._again:
-            job = self._again.popleft()
+        while self._again or self._suspects:
+            job = (self._again or self._suspects).popleft()
             yield job[0], self._undone(job, "interrupted", "interrupted")
         if self._until is None:
             self._until = time.monotonic() + LEAVE
@@ -300,7 +309,10 @@ def hired(
     if not nodes:
         raise EngineError("no machine of the cluster has a processor for a worker")
     count = min(workers or _usual(order.settings, nodes), rows)
-    cluster = Cluster(ray, order, count, _share(order.settings, nodes, count), tell)
+    try:
+        cluster = Cluster(ray, order, count, _share(order.settings, nodes, count), tell)
+    except ImportError as error:  # Ray's client sends back what its server raises
+        raise UsageError(NONE_THERE) from error
     try:
         cluster.load()
         yield cluster

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,9 +24,10 @@ JOIN = 20.0
 STORE = 100 << 20
 """Bytes of memory for what Ray's processes share on this machine: rows are small."""
 TRY = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+PORTS = "is it running (ray start --head), and the port right (6379; of ray:// 10001)?"
 TOKEN = (
-    "it wants its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has in "
-    "~/.ray/auth_token"
+    "the cluster wants its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what its head has "
+    "in ~/.ray/auth_token"
 )
 
 
@@ -62,7 +63,9 @@ def joined(on: str, workers: int | None) -> Iterator[Any]:
     except Exception as error:  # Ray has no word for what all may go wrong here
         raise EngineError(f"--on {on}: Ray did not start: {error}") from error
     try:
-        yield ray
+        # it prints there what it thinks of a lost worker, whatever it was told of logs
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield ray
     finally:
         ray.shutdown()
 
@@ -97,8 +100,7 @@ def _try(on: str, address: str) -> None:
             socket.create_connection(_parts(address), CONNECT).close()  # type: ignore[arg-type]
         except OSError as error:
             raise EngineError(
-                f"--on {on}: nobody answers there ({error.strerror or error}); is the cluster "
-                "running (ray start --head), and the port right (6379; of ray:// 10001)?"
+                f"--on {on}: nobody answers there ({error.strerror or error}); {PORTS}"
             ) from error
     try:
         tried = subprocess.run(
@@ -110,7 +112,8 @@ def _try(on: str, address: str) -> None:
         )
     except subprocess.TimeoutExpired as late:
         said = (late.stderr or b"").decode("utf-8", "replace")
-        raise EngineError(_why(on, said, f"no cluster answers within {JOIN:g} seconds")) from None
+        none = f"no cluster answers within {JOIN:g} seconds; {PORTS} Or {TOKEN}"
+        raise EngineError(_why(on, said, none)) from None
     if tried.returncode:
         raise EngineError(_why(on, tried.stderr, "Ray did not connect"))
 

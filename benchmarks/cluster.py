@@ -1,6 +1,6 @@
 """Rows on a Ray cluster: two workers against one, and one of two killed in the middle.
 
-    python -m benchmarks.cluster                # --rows 80 --seconds 1
+    python -m benchmarks.cluster                # --rows 64 --seconds 2
 
 The model is a small HTTP server of this machine that sleeps before it answers, as a model server
 does which is busy elsewhere: what is measured is how well workers wait side by side, not a model.
@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,8 @@ class _Slow(BaseHTTPRequestHandler):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=80)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of an answer")
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of an answer")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place, SlowServer(given.seconds).running() as server:
         os.environ["TINSMITH_HOME"] = place
@@ -158,8 +158,11 @@ def timed(
 
 def workers_of(process: int) -> list[psutil.Process]:
     """Those of the Ray that a process has started."""
-    below = psutil.Process(process).children(recursive=True)
-    return [one for one in below if " ".join(one.cmdline()).startswith("ray::Worker")]
+    found = []
+    for one in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            found += [one] if " ".join(one.cmdline()).startswith("ray::Worker") else []
+    return found
 
 
 def _tell(text: str) -> None:

@@ -124,7 +124,7 @@ class Cluster:
                 yield from self._wind_up()
             else:
                 more = self._give(jobs, more)
-            if not (self._again or self._suspects or self._running()):
+            if not (self._again or self._suspects or self._is_running()):
                 if more and not self._stopped.is_set():
                     yield from self._ended()  # nobody is there yet who could take one
                     continue
@@ -170,8 +170,8 @@ class Cluster:
         worker.rows += 1
         self._asked[worker.actor.run.remote(job[1])] = _Asked(worker, "run", job)
 
-    def _running(self) -> list[Any]:
-        return [ref for ref, asked in self._asked.items() if asked.job is not None]
+    def _is_running(self) -> bool:
+        return any(asked.job is not None for asked in self._asked.values())
 
     def _ended(self) -> Iterator[tuple[Row, Envelope]]:
         """What has come, after waiting a little for it."""
@@ -281,9 +281,9 @@ class Cluster:
                 if worker.rows:
                     worker.actor.stop.remote()
         elif time.monotonic() > self._until:
-            for ref in self._running():
-                job = self._asked.pop(ref).job
-                assert job is not None
+            late = [one.job for one in self._asked.values() if one.job is not None]
+            self._asked.clear()
+            for job in late:
                 yield job[0], self._undone(job, "interrupted", "interrupted")
 
     def _undone(self, job: Job, reason: Reason, error: str) -> Envelope:

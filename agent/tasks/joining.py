@@ -97,7 +97,7 @@ def _try(on: str, address: str) -> None:
     """
     if address != "auto":
         try:
-            socket.create_connection(_parts(address), CONNECT).close()  # type: ignore[arg-type]
+            socket.create_connection(_parts(address), CONNECT).close()
         except OSError as error:
             raise EngineError(
                 f"--on {on}: nobody answers there ({error.strerror or error}); {PORTS}"

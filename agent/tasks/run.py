@@ -35,6 +35,7 @@ from agent.tasks.task import Task, TaskFileError
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
 
 OFFER_ALL = 10
@@ -79,6 +80,8 @@ class Means:
     engine: Engine
     tools: Mapping[str, BaseTool] = field(default_factory=dict)
     """All there are; a task takes those that it names."""
+    skills: Mapping[str, BaseMessage] = field(default_factory=dict)
+    """What the model is told of each skill there is, by name; a task is told those it names."""
     offering: Callable[[], Offering] = lambda: Offering(None, OFFER_ALL)
     """Makes the judge of which tool fits, for one conversation. Without an embedder the model alone
     decides whether to call."""
@@ -106,14 +109,22 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     return _Run(task, given, means).go()
 
 
-def refuse(task: Task, tools: Mapping[str, BaseTool]) -> None:
-    """Raises TaskFileError where `task` names a tool that is not among `tools`, or calls one that
-    asks first without approving it."""
+def refuse(
+    task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage] | None = None
+) -> None:
+    """Raises TaskFileError where `task` names a tool or a skill that is not there, or calls a tool
+    that asks first without approving it."""
+    there = skills or {}
+    lacking = [
+        f"{task.where(('skills', at))}: {UnknownName('skill', name, there)}"
+        for at, name in enumerate(task.form.skills)
+        if name not in there
+    ]
     wrong = [
         problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
     ]
-    if wrong:
-        raise TaskFileError(wrong)
+    if wrong or lacking:
+        raise TaskFileError([*wrong, *lacking])
 
 
 def _named(task: Task) -> Iterator[tuple[str, Place]]:
@@ -186,7 +197,7 @@ class _Run:
         try:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
             if not self.means.tape.is_replay:  # else that was done, with the tools that there were
-                refuse(self.task, self.means.tools)
+                refuse(self.task, self.means.tools, self.means.skills)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
             before = checks.snapshot(self.means.folder, self.task)
@@ -262,6 +273,7 @@ class _Run:
         tools: Mapping[str, BaseTool],
         sampling: Sampling,
         step: str,
+        told: Sequence[BaseMessage] = (),
     ) -> str:
         """The answer to one prompt, in a conversation of its own. Raises _Failed, _Ended."""
         session = Unkept()
@@ -277,7 +289,7 @@ class _Run:
         ended, notice = None, ""
         try:
             with self.means.stop.ends(agent.stop):
-                for event in agent.send(text, schema=schema):
+                for event in agent.send(text, told, schema):
                     self._hear(event, step)
                     if isinstance(event, Notice):
                         notice = event.text
@@ -371,7 +383,11 @@ class _Run:
         if number:  # the likeliest answer would be the same again
             sampling = replace(sampling.varied(), seed=number)
         text = text.encode("utf-8", "replace").decode()
-        said = self.ask(text, step.schema, tools, sampling, step.id)
+        # a replay has no skills, and needs none: the words of the system are not compared
+        skills = [
+            self.means.skills[name] for name in self.task.form.skills if name in self.means.skills
+        ]
+        said = self.ask(text, step.schema, tools, sampling, step.id, skills)
         if step.schema is None:
             return said
         try:

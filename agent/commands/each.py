@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agent.tasks.selection import Selection
     from agent.tasks.task import Task
 
-OWN = ("out", "column", "lanes", "limit", "sample", "shard")
+OWN = ("out", "column", "lanes", "limit", "sample", "shard", "on", "workers")
 """Options that say something only with --each."""
 SERVED = 8
 """Rows at once where the model is a server's, which has slots of its own."""
@@ -46,7 +46,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                       help="JSON lines, one a row; the same command goes on with it")  # fmt: skip
     rows.add_argument("--column", action="append", default=[], metavar="INPUT=COLUMN",
                       help="the column of an input that is called otherwise")  # fmt: skip
-    rows.add_argument("--lanes", type=_count, metavar="N", help="rows that are run at once")
+    rows.add_argument("--lanes", type=_count, metavar="N",
+                      help="rows that are run at once; with --on by each worker")  # fmt: skip
+    rows.add_argument("--on", metavar="CLUSTER",
+                      help="Ray workers run them: ray (of this machine), auto, HOST:PORT or "
+                      "ray://HOST:PORT")  # fmt: skip
+    rows.add_argument("--workers", type=_count, metavar="N", help="so many, with --on")
     rows.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
     rows.add_argument("--sample", type=_sample, metavar="N[:SEED]",
                       help="only N of them, drawn by chance, always the same")  # fmt: skip
@@ -74,6 +79,8 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from agent.tasks.run import refuse
 
     began = time.monotonic()
+    if args.workers and not args.on:
+        raise UsageError("--workers is for a cluster: --on ray")
     if args.out is None:
         raise UsageError("say where the results go: --out results.jsonl")
     if args.record or args.replay:
@@ -186,6 +193,10 @@ def _loaded(
 
     usual = SERVED if not app.is_local(settings) else LOCAL
     count = min(batch.left, args.lanes or usual)
+    if args.on:
+        with _on_cluster(args, task, settings, count, batch) as workers:
+            yield workers
+        return
     with _waiting(f"loading {app.called(settings)}", args.quiet) as say:
         means = load_lanes(task, settings, tools, count, say)
     try:
@@ -193,6 +204,24 @@ def _loaded(
     finally:
         for one in reversed(means):  # the first owns the weights
             one.engine.close()
+
+
+@contextlib.contextmanager
+def _on_cluster(
+    args: argparse.Namespace, task: Task, settings: Settings, lanes: int, batch: Batch
+) -> Iterator[Lanes]:
+    from agent.tasks.cluster import hired
+    from agent.tasks.joining import joined
+    from agent.tasks.worker import Order
+
+    paths = tuple(path.absolute() for path in args.tools)
+    order = Order(task, settings, paths, Path.cwd(), lanes)
+    told = _nothing if args.quiet else warn
+    with contextlib.ExitStack() as stack:
+        with _waiting(f"waiting for the workers (--on {args.on})", args.quiet):
+            ray = stack.enter_context(joined(args.on, args.workers))
+            workers = stack.enter_context(hired(ray, order, args.workers, batch.left, told))
+        yield workers
 
 
 @contextlib.contextmanager

@@ -13,9 +13,11 @@ import os
 import re
 import secrets
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agent import answers
@@ -180,7 +182,9 @@ class OpenAIEngine:
         for wait in (*WAITS, None):
             try:
                 with (
-                    httpx.Client(timeout=httpx.Timeout(600.0, connect=10.0)) as client,
+                    httpx.Client(
+                        timeout=httpx.Timeout(600.0, connect=10.0), verify=_certificates()
+                    ) as client,
                     client.stream(
                         "POST",
                         self._url + "/chat/completions",
@@ -398,6 +402,13 @@ class _Draft:
             id = f"call_{secrets.token_hex(6)}" if call["id"] in taken else call["id"]
             found.append({"name": call["name"], "args": arguments, "id": id})
         return found, ""
+
+
+@cache  # reading the certificates takes more of the processor than all the rest of a request
+def _certificates() -> ssl.SSLContext:
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _headers() -> dict[str, str]:

@@ -48,9 +48,15 @@ def load(
 ) -> Means:
     """The caller closes `means.engine`. Raises ModelError, EngineError, UsageError."""
     quiet()
-    embedder = app.load_embedder() if task.form.tools else None
+    embedder = app.load_embedder() if offers(task) else None
     engine = app.load_engine(settings, tell)
     return Means(engine, tools, judge_with(embedder))
+
+
+def offers(task: Task) -> bool:
+    """Whether the model may call anything."""
+    kinds = (one.type for one in task.form.inputs.values())
+    return bool(task.form.tools) or "functions" in kinds
 
 
 def judge_with(embedder: Embedder | None) -> Callable[[], Offering]:

@@ -81,7 +81,7 @@ class TaskItem(pytest.Item):
 
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""
-        from agent.tasks.load import judge_with, load, settings_for, tools_for
+        from agent.tasks.load import judge_with, load, offers, settings_for, tools_for
         from agent.tasks.run import Stop, refuse
 
         tools = tools_for(task, [], lambda line: None)
@@ -95,7 +95,7 @@ class TaskItem(pytest.Item):
             loaded[settings] = load(task, settings, tools)
         from agent import app
 
-        judge = judge_with(app.load_embedder() if task.form.tools else None)
+        judge = judge_with(app.load_embedder() if offers(task) else None)
         return dataclasses.replace(loaded[settings], tools=tools, offering=judge, stop=Stop())
 
 

@@ -21,6 +21,7 @@ from agent.commands import (
     jobs,
     memory,
     models,
+    results,
     run,
     sessions,
     specialists,
@@ -33,7 +34,7 @@ from agent.errors import TinsmithError
 from tools.errors import ToolError
 
 COMMANDS = (
-    *(chat, ask, run, tasks, docs, train, jobs, specialists),
+    *(chat, ask, run, tasks, results, docs, train, jobs, specialists),
     *(models, tools_command, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.commands import options
+from agent.commands import each, options
 from agent.commands.output import warn
 from agent.commands.waiting import waiting
 from agent.errors import TinsmithError, UsageError
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("run", help="a task file: one JSON object with what came of it")
+    parser = commands.add_parser(
+        "run", help="a task file, once or over rows: one JSON object with what came of it"
+    )
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("pairs", nargs="*", default=[], metavar="KEY=VALUE",
                         help="an input of the task")  # fmt: skip
@@ -35,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                         help="keep every reply and every result of a tool")  # fmt: skip
     parser.add_argument("--replay", type=Path, metavar="FILE",
                         help="run with what was recorded: no model, no tool")  # fmt: skip
+    each.add_options(parser)
     loud = parser.add_mutually_exclusive_group()
     loud.add_argument("--quiet", action="store_true", help="no log")
     loud.add_argument("--verbose", action="store_true", help="with what the model writes")
@@ -53,8 +56,11 @@ def run(args: argparse.Namespace) -> int:
     # what a tool or its file prints is not part of the answer
     with contextlib.redirect_stdout(sys.stderr):
         try:
-            envelope = _run(args)
-            told, code = envelope.as_dict(), envelope.exit_code
+            if args.each is None:
+                envelope = _run(args)
+                told, code = envelope.as_dict(), envelope.exit_code
+            else:
+                told, code = each.run(args)
         except (TinsmithError, ToolError) as error:
             code = error.exit_code
             told = refused(str(error), "usage" if code == 2 else "failed")
@@ -72,6 +78,7 @@ def _run(args: argparse.Namespace) -> Envelope:
     from agent.tasks.inputs import checked, from_text
     from agent.tasks.read import read
 
+    each.refuse_without(args)
     if args.record and args.replay:
         raise UsageError("--record and --replay: a run is recorded or replayed, not both")
     task = read(args.file)

@@ -233,27 +233,42 @@ class Session:
         _free(self._lock)
 
     def _answer_open_calls(self) -> None:
-        from langchain_core.messages import AIMessage, ToolMessage, messages_from_dict
+        from langchain_core.messages import AIMessage, ToolMessage
 
         answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
+        open_calls = [
+            call
+            for message in self.messages
+            if isinstance(message, AIMessage)
+            for call in message.tool_calls
+            if call["id"] not in answered
+        ]
+        if not open_calls:
+            return
+        started = self._started()
+        for call in open_calls:
+            if result := started.get(str(call["id"])):
+                self.append(result)
+                continue
+            begun = call["id"] in started
+            text = "interrupted, outcome unknown" if begun else "interrupted before it ran"
+            self.append(
+                ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error")
+            )
+
+    def _started(self) -> Mapping[str, ToolMessage | None]:
+        """The calls that were begun, by their ids, and what they gave."""
+        from langchain_core.messages import messages_from_dict
+
         with explained("the session"):
             rows = self._database.execute(
                 "SELECT id, result FROM calls WHERE session = ?", (self.id,)
-            )
-            started = dict(rows.fetchall())
-        for message in list(self.messages):
-            for call in message.tool_calls if isinstance(message, AIMessage) else ():
-                if call["id"] in answered:
-                    continue
-                if result := started.get(call["id"]):
-                    with understood(f"session {self.id}"):
-                        self.append(messages_from_dict([json.loads(result)])[0])
-                    continue
-                begun = call["id"] in started
-                text = "interrupted, outcome unknown" if begun else "interrupted before it ran"
-                self.append(
-                    ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error")
-                )
+            ).fetchall()
+        with understood(f"session {self.id}"):
+            return {
+                id: messages_from_dict([json.loads(result)])[0] if result else None
+                for id, result in rows
+            }
 
     def _pieces(self) -> str:
         with explained("the session"):

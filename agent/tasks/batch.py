@@ -53,6 +53,10 @@ class Batch:
         """Rows that are selected."""
         self.left = 0
         """Of these, the ones that are to be run."""
+        self.ran = 0
+        """Rows that were given a result by now."""
+        self.usage = Usage()
+        """Of these."""
         self._is_chosen = selection.chooser(source.rows())
         self._look()
 
@@ -119,6 +123,8 @@ class Batch:
     def _keep(self, row: Row, envelope: Envelope, hear: Callable[[Row, Envelope], None]) -> None:
         with self._lock:
             self._results.add(row, envelope)
+            self.ran += 1
+            self.usage += envelope.usage
             hear(row, envelope)
 
     def _judge(self, envelope: Envelope, most: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +15,13 @@ from agent.tasks.task import Task
 from tools.quiet import quiet
 
 if TYPE_CHECKING:
+    import numpy as np
     from langchain_core.tools import BaseTool
 
     from agent.settings import Settings
+
+KNOWN = 2000
+"""Texts whose vectors are kept."""
 
 
 def settings_for(task: Task, given: Mapping[str, object]) -> Settings:
@@ -47,10 +53,46 @@ def load(
     tell: Callable[[str], None] = lambda line: None,
 ) -> Means:
     """The caller closes `means.engine`. Raises ModelError, EngineError, UsageError."""
+    return load_lanes(task, settings, tools, 1, tell)[0]
+
+
+def load_lanes(
+    task: Task,
+    settings: Settings,
+    tools: Mapping[str, BaseTool],
+    lanes: int,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Sequence[Means]:
+    """`load`, for up to so many threads: each has one to itself. The caller closes all engines, the
+    first one last."""
     quiet()
     embedder = app.load_embedder() if offers(task) else None
-    engine = app.load_engine(settings, tell)
-    return Means(engine, tools, judge_with(embedder))
+    judge = judge_with(Shared(embedder) if embedder else None)
+    return [Means(engine, tools, judge) for engine in app.load_engines(settings, lanes, tell)]
+
+
+class Shared:
+    """An embedder for several threads, which knows texts again: those of the tools are the same for
+    every row."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        import numpy as np
+
+        with self._lock:
+            new = list(dict.fromkeys(text for text in texts if text not in self._known))
+            if new:
+                self._known.update(zip(new, self._embedder.embed(new), strict=True))
+            vectors = [self._known[text] for text in texts]
+            for text in texts:
+                self._known.move_to_end(text)
+            while len(self._known) > KNOWN:
+                self._known.popitem(last=False)
+        return np.stack(vectors)
 
 
 def offers(task: Task) -> bool:

@@ -114,6 +114,7 @@ class Results:
         """Raises TinsmithError when the disk is full or gone; what was there stays."""
         facts = {"id": row.id, "at": row.where, "row": row.values, **envelope.as_dict()}
         written = _written(facts)
+        self.model = self.model or envelope.model
         with self._lock:
             try:
                 begin = self._append(written)

@@ -24,7 +24,7 @@ from agent.engines.base import Engine, Sampling
 from agent.errors import TinsmithError, UnknownName, UsageError
 from agent.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded, Usage
 from agent.loop import Agent, Limits
-from agent.memory.sessions import Session
+from agent.memory.unkept import Unkept
 from agent.offering import Offering
 from agent.tasks import bounds, brought, checks, inputs, templates
 from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
@@ -280,7 +280,7 @@ class _Run:
     ) -> str | None:
         """The answer to one prompt, in a conversation of its own. None: the model called a function
         that is only looked at. Raises _Failed, _Ended."""
-        session = Session.create(":memory:")
+        session = Unkept()
         agent = Agent(
             self.means.engine,
             tools,
@@ -430,7 +430,7 @@ class _Run:
             ) from None
         except ToolMistake as error:
             raise _Failed(str(error)) from error
-        session = Session.create(":memory:")
+        session = Unkept()
         id = f"direct_{len(self.calls)}"
         call: Any = {"name": tool.name, "args": arguments, "id": id, "type": "tool_call"}
         left = min(self.task.form.limits.tool_seconds, self._left())

@@ -1,0 +1,251 @@
+"""`tinsmith run FILE --each ROWS --out RESULTS`: a task over a data set."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.commands.output import tell, warn
+from agent.commands.waiting import waiting
+from agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from agent.settings import Settings
+    from agent.tasks.batch import Batch
+    from agent.tasks.envelope import Reason
+    from agent.tasks.lanes import Lanes
+    from agent.tasks.results import Results
+    from agent.tasks.selection import Selection
+    from agent.tasks.task import Task
+
+OWN = ("out", "column", "lanes", "limit", "sample", "shard")
+"""Options that say something only with --each."""
+SERVED = 8
+"""Rows at once where the model is a server's, which has slots of its own."""
+LOCAL = 4
+"""Rows at once in this process; fewer where the memory does not hold so many."""
+STOPPING = "stopping; what is finished is kept. Ctrl-C again ends at once"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    rows = parser.add_argument_group("over data")
+    rows.add_argument("--each", metavar="ROWS",
+                      help="run it for each row of a .jsonl, .csv, .tsv or .parquet file, or of "
+                      "JSON lines from standard input (-)")  # fmt: skip
+    rows.add_argument("--out", type=Path, metavar="RESULTS",
+                      help="JSON lines, one a row; the same command goes on with it")  # fmt: skip
+    rows.add_argument("--column", action="append", default=[], metavar="INPUT=COLUMN",
+                      help="the column of an input that is called otherwise")  # fmt: skip
+    rows.add_argument("--lanes", type=_count, metavar="N", help="rows that are run at once")
+    rows.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
+    rows.add_argument("--sample", type=_sample, metavar="N[:SEED]",
+                      help="only N of them, drawn by chance, always the same")  # fmt: skip
+    rows.add_argument("--shard", type=_shard, metavar="I/N", help="of these the Ith of N parts")
+
+
+def refuse_without(args: argparse.Namespace) -> None:
+    """Raises UsageError for what needs --each."""
+    for name in OWN:
+        if getattr(args, name):
+            raise UsageError(f"--{name} is for a run over rows: --each ROWS --out RESULTS")
+
+
+def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """What is printed, and the exit code. Raises TinsmithError."""
+    from agent.commands.run import pairs
+    from agent.tasks.batch import Batch
+    from agent.tasks.columns import Columns
+    from agent.tasks.envelope import CODES
+    from agent.tasks.inputs import from_text
+    from agent.tasks.load import settings_for, tools_for
+    from agent.tasks.read import read
+    from agent.tasks.results import Results
+    from agent.tasks.rows import opened
+    from agent.tasks.run import refuse
+
+    began = time.monotonic()
+    if args.out is None:
+        raise UsageError("say where the results go: --out results.jsonl")
+    if args.record or args.replay:
+        raise UsageError("--record and --replay are for a single run, without --each")
+    task = read(args.file)
+    constants = from_text(task, pairs([*args.pairs, *args.set]))
+    settings = settings_for(task, vars(args))
+    tools = tools_for(task, args.tools, _nothing if args.quiet else warn)
+    refuse(task, tools)
+    with opened(args.each) as source:
+        columns = Columns(task, constants, pairs(args.column), source.is_text)
+        with Results(args.out, columns) as results:
+            with _waiting("reading the rows", args.quiet):
+                batch = Batch(source, columns, _selection(args), results)
+            error, through = None, True
+            if batch.left:
+                with _loaded(args, task, settings, tools, batch) as lanes:
+                    error, through = _run(args, batch, lanes)
+            results.sort()
+            told = _told(args, task, batch, results, error, through, began)
+            return told, CODES.get(told["reason"], 1)
+
+
+def _run(args: argparse.Namespace, batch: Batch, lanes: Lanes) -> tuple[str | None, bool]:
+    """What ended it, and whether all rows are through."""
+    from agent.commands.counting import counting
+    from agent.tasks.batch import Hopeless
+
+    done = batch.total - batch.left
+    if done and not args.quiet:
+        tell(f"{done:,} of {batch.total:,} rows have results already")
+    with counting(batch.left, not args.quiet) as hear, _stopping(lanes):
+        try:
+            return None, batch.run(lanes, hear)
+        except Hopeless as error:
+            return str(error), False
+
+
+def _told(
+    args: argparse.Namespace,
+    task: Task,
+    batch: Batch,
+    results: Results,
+    error: str | None,
+    through: bool,
+    began: float,
+) -> dict[str, Any]:
+    reasons = results.reasons()
+    reason = _reason(reasons, error, through)
+    seconds = round(time.monotonic() - began, 3)
+    if not args.quiet:
+        counted = ", ".join(f"{count:,} {_words(one)}" for one, count in reasons.items())
+        missing = batch.total - sum(reasons.values())
+        warn(
+            f"{batch.total:,} rows: {counted or 'none was run'}"
+            + (f", {missing:,} left; the same command goes on" if missing else "")
+            + f". {args.out}"
+        )
+    return {
+        "ok": reason == "done",
+        "reason": reason,
+        "error": error,
+        "task": task.name,
+        "hash": task.hash,
+        "model": results.model,
+        "out": str(args.out),
+        "rows": batch.total,
+        "reasons": reasons,
+        "missing": batch.total - sum(reasons.values()),
+        "run": batch.ran,
+        "usage": asdict(batch.usage),
+        "seconds": seconds,
+    }
+
+
+def _reason(reasons: Mapping[Reason, int], error: str | None, through: bool) -> Reason:
+    if error is not None:
+        return "failed"
+    if not through:
+        return "interrupted"
+    if set(reasons) - {"done", "checks"}:
+        return "failed"
+    return "checks" if "checks" in reasons else "done"
+
+
+def _words(reason: Reason) -> str:
+    named: Mapping[str, str] = {
+        "done": "right",
+        "checks": "failed a check",
+        "usage": "could not be run",
+        "seconds": "out of time",
+        "steps": "at the limit of steps",
+        "tokens": "at the limit of tokens",
+        "repeats": "went in circles",
+    }
+    return named.get(reason, reason)
+
+
+@contextlib.contextmanager
+def _loaded(
+    args: argparse.Namespace,
+    task: Task,
+    settings: Settings,
+    tools: Mapping[str, Any],
+    batch: Batch,
+) -> Iterator[Lanes]:
+    from agent import app
+    from agent.tasks.lanes import Threads
+    from agent.tasks.load import load_lanes
+
+    usual = SERVED if not app.is_local(settings) else LOCAL
+    count = min(batch.left, args.lanes or usual)
+    with _waiting(f"loading {app.called(settings)}", args.quiet) as say:
+        means = load_lanes(task, settings, tools, count, say)
+    try:
+        yield Threads(task, [replace(one, folder=Path.cwd()) for one in means])
+    finally:
+        for one in reversed(means):  # the first owns the weights
+            one.engine.close()
+
+
+@contextlib.contextmanager
+def _stopping(lanes: Lanes) -> Iterator[None]:
+    """The first Ctrl-C stops cleanly, the second does not wait."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.write(sys.stderr.fileno(), f"\ntinsmith: {STOPPING}\n".encode())  # print may be at work
+        lanes.stop()
+
+    usual = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextlib.contextmanager
+def _waiting(what: str, quiet: bool) -> Iterator[Any]:
+    if quiet:
+        yield _nothing
+        return
+    with waiting(what) as wait:
+        yield wait.tell
+
+
+def _nothing(text: str) -> None:
+    """Says nothing."""
+
+
+def _selection(args: argparse.Namespace) -> Selection:
+    from agent.tasks.selection import Selection
+
+    sample, seed = args.sample or (None, 0)
+    return Selection(args.limit, sample, seed, args.shard or (1, 1))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _sample(text: str) -> tuple[int, int]:
+    count, _, seed = text.partition(":")
+    if seed and not seed.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}; a draw is given as 100 or 100:SEED")
+    return _count(count), int(seed or 0)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not slash or not 1 <= _count(part) <= _count(parts):
+        raise argparse.ArgumentTypeError(f"{text!r}; a part is given as 1/4, to 4/4")
+    return int(part), int(parts)

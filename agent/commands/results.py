@@ -1,0 +1,151 @@
+"""`tinsmith results`: what came of a run over rows, and what changed between two."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.commands.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.tasks.compare import Change, CheckCount, Summary
+
+WIDE = 60
+"""Characters of a value that is shown."""
+KINDS = {"now_fail": "fails now", "now_pass": "passes now", "differ": "another answer"}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("results", help="of a run over rows: summary, diff")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    summary = actions.add_parser("summary", help="rows, checks, errors, tokens, calls")
+    summary.add_argument("file", type=Path, metavar="FILE")
+    summary.set_defaults(run=_summary)
+    diff = actions.add_parser("diff", help="what changed, by check and by row")
+    diff.add_argument("before", type=Path, metavar="A")
+    diff.add_argument("now", type=Path, metavar="B")
+    diff.add_argument("--all", action="store_true", help="every row that changed, not the first 10")
+    diff.set_defaults(run=_diff)
+    for action in (summary, diff):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _summary(args: argparse.Namespace) -> int:
+    from agent.tasks.compare import summed
+
+    found = summed(args.file)
+    if args.json:
+        say(json.dumps(asdict(found)))
+        return 0
+    for line in _lines(found):
+        say(line)
+    return 0
+
+
+def _diff(args: argparse.Namespace) -> int:
+    import sys
+
+    from agent.tasks.compare import SHOWN, compared
+
+    found = compared(args.before, args.now, sys.maxsize if args.all else SHOWN)
+    if args.json:
+        say(json.dumps(asdict(found)))
+        return 0
+    before, now = found.before, found.now
+    for name, one, other in (
+        ("task", before.task, now.task),
+        ("the task's hash", before.hash, now.hash),
+        ("model", ", ".join(before.models), ", ".join(now.models)),
+    ):
+        if one != other:
+            say(f"{name}: {one} → {other}")
+    alone = f"{found.only_before:,} only in A, {found.only_now:,} only in B"
+    say(f"rows: {found.both:,} in both, {alone}")
+    say(f"passed: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
+    for line in _checks(before, now):
+        say(line)
+    say(
+        f"{found.now_pass:,} rows pass now, {found.now_fail:,} fail now, {found.differ:,} have "
+        f"another answer, {found.same:,} are as they were"
+    )
+    for kind, label in KINDS.items():
+        some = found.examples.get(kind, [])
+        for change in some:
+            say(_changed(label, change))
+        if (left := getattr(found, kind) - len(some)) > 0:
+            say(f"  and {left:,} more: {label} (--all shows them)")
+    return 0
+
+
+def _lines(found: Summary) -> Iterator[str]:
+    yield f"{found.file}: {found.task} ({found.hash}), {', '.join(found.models) or 'no model'}"
+    yield f"passed: {_share(found.passed, found.rows)}"
+    for check in found.checks:
+        yield f"  {_clean(check.name)}: {_of(check)}"
+    for reason, count in _most(found.reasons):
+        yield f"{reason}: {count:,}"
+    for error, count in _most(found.errors)[:10]:
+        yield f"  {count:,} × {_clean(error)}"
+    for name, tool in found.tools.items():
+        failed = f", {tool.failed:,} failed" if tool.failed else ""
+        yield f"{name}: called {tool.calls:,} times{failed}"
+    usage = found.usage
+    yield (
+        f"tokens: {usage.prefilled:,} read, {usage.cached:,} known before, "
+        f"{usage.generated:,} written"
+    )
+    yield f"seconds: {found.seconds:,.1f}, {found.seconds / found.rows:.2f} a row"
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: -pair[1])
+
+
+def _checks(before: Summary, now: Summary) -> Iterator[str]:
+    """Checks of the same name, one below the other."""
+    earlier = _by_name(before)
+    for name, check in _by_name(now).items():
+        old = earlier.pop(name, None)
+        yield f"  {_clean(name)}: {_of(old) if old else 'was not checked'} → {_of(check)}"
+    for name, check in earlier.items():
+        yield f"  {_clean(name)}: {_of(check)} → is not checked"
+
+
+def _by_name(found: Summary) -> dict[str, CheckCount]:
+    made: dict[str, CheckCount] = {}
+    for check in found.checks:
+        name, number = check.name, 2
+        while name in made:
+            name, number = f"{check.name} ({number})", number + 1
+        made[name] = check
+    return made
+
+
+def _of(check: CheckCount) -> str:
+    return _share(check.passed, check.passed + check.failed)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}" + (f" ({part / whole:.1%})" if whole else "")
+
+
+def _changed(label: str, change: Change) -> str:
+    text = f"  {label}: {change.at}: {_short(change.before)} → {_short(change.now)}"
+    return text + (f"; {_short(change.why)}" if change.why else "")
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = _clean(text)
+    return text if len(text) <= WIDE else f"{text[: WIDE - 1]}…"
+
+
+def _clean(text: str) -> str:
+    from agent.repl.clean import one_line
+
+    return one_line(text)

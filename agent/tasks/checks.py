@@ -141,7 +141,11 @@ class _Look:
         if check.same is not None:
             label = self._run.value((*place, "same"), check.same, self._values)
             agree = agreement.agrees(label, looked_at, check.within)
-            return f"same as {_short(label)}", agree, saw
+            return (
+                f"same as {_short(label)}",
+                agree,
+                saw if agree else f"{saw}, not {_short(label)}",
+            )
         expected = self._run.value((*place, "equals"), check.equals, self._values)
         return f"equals {_short(expected)}", _equal(expected, looked_at), saw
 

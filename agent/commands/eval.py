@@ -125,7 +125,7 @@ def _models(args: argparse.Namespace) -> Sequence[str]:
         return [args.model or ""]
     if args.model:
         raise UsageError("--model and --models: give all of them to --models")
-    if args.each == each.STDIN:
+    if args.each == "-":
         raise UsageError("--each -: several models cannot read the same standard input; a file can")
     found = [name.strip() for name in args.models.split(",")]
     if not all(found):

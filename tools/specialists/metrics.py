@@ -177,7 +177,7 @@ def sign_test(only_one: int, only_other: int) -> float:
     models on the same rows): of the rows that only one of the two had right, how many each."""
     rows = only_one + only_other
     tail = sum(math.comb(rows, at) for at in range(min(only_one, only_other) + 1))
-    return min(1.0, 2 * tail / 2**rows)
+    return min(1.0, 2 * tail / (1 << rows))
 
 
 def holm(chances: Sequence[float]) -> list[float]:

@@ -295,3 +295,35 @@ def test_a_model_that_is_not_here_is_told_before_any_is_run(tmp_path: Path) -> N
     assert ended.returncode != 0
     assert "no.gguf" in ended.stderr
     assert not (tmp_path / "kinds.eval").exists()
+
+
+def test_two_real_models_are_measured_one_after_the_other(
+    tmp_path: Path, smollm: Path, qwen: Path
+) -> None:
+    prepared(tmp_path)
+    models = f"{smollm},{qwen}"
+    words = ["eval", "kinds.task.yaml", "--label", "kind", "--models", models, "--context", "1024"]
+    ended = tinsmith(*words, "--json", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert [one["rows"] for one in told["models"]] == [3, 3]
+    assert all(one["memory"] > 1e8 and one["seconds"] > 0 for one in told["models"])
+    assert [one["rows"] for one in told["pairs"]] == [3]
+    assert len(list((tmp_path / "kinds.eval").glob("*.jsonl"))) == 2
+    again = tinsmith(*words, folder=tmp_path)  # nothing is loaded, the table is the same
+    assert again.returncode == 0
+    assert "loading" not in again.stderr
+
+
+def test_a_process_for_a_model_ends_when_the_one_that_began_it_does(tmp_path: Path) -> None:
+    words = [*prepared(tmp_path, "a", "a", "a"), "--begun", "--json"]
+    slow = (tmp_path / "kinds.task.yaml").read_text() + "checks: [{judge: Is it right?}]\n"
+    (tmp_path / "kinds.task.yaml").write_text(slow)
+    program = subprocess.Popen(
+        [sys.executable, "-P", "-m", "agent", *words], stdin=subprocess.PIPE, cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert program.stdin is not None
+    program.stdin.close()
+    assert program.wait(60) == 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     each.add_options(parser, ("FOLDER", "of the results, a file for each model"))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no log")
+    # of a process that was begun for one of --models: it ends with the one that began it
+    parser.add_argument("--begun", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
@@ -46,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     from agent.tasks.labels import labelled
     from agent.tasks.read import read
 
+    if args.begun:
+        threading.Thread(target=_end_with_input, daemon=True).start()
     task, named = labelled(read(args.file), args.label)
     args.each = args.each or _rows(task)
     folder = args.out or Path(f"{task.name}.eval")
@@ -93,7 +99,8 @@ def _here(
 def _in_a_process(args: argparse.Namespace, model: str, folder: Path) -> int:
     """The same in a process of its own: when it ends, all of its memory is free for the next, and
     what it held can be known."""
-    words = ["eval", str(args.file), *args.pairs, "--model", model, "--out", str(folder), "--json"]
+    words = ["eval", str(args.file), *args.pairs, "--begun", "--json"]
+    words += ["--model", model, "--out", str(folder)]
     for name in ("set", "tools", "column"):
         for one in getattr(args, name):
             words += [f"--{name}", str(one)]
@@ -110,13 +117,21 @@ def _in_a_process(args: argparse.Namespace, model: str, folder: Path) -> int:
     else:
         warn(f"{model}:")
     program = subprocess.Popen(
-        [sys.executable, "-P", "-m", "agent", *words], stdout=subprocess.DEVNULL
+        [sys.executable, "-P", "-m", "agent", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
     )
     while True:
         try:
-            return program.wait()
+            return program.wait()  # its standard input stays open for as long as this one lives
         except KeyboardInterrupt:  # it has heard of it, too, and is about to end
             continue
+
+
+def _end_with_input() -> None:
+    with contextlib.suppress(OSError):
+        os.read(0, 1)  # unbuffered: Python takes the buffer's lock when it ends
+    os._exit(1)  # the results are kept as after any other death
 
 
 def _models(args: argparse.Namespace) -> Sequence[str]:

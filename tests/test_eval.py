@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -316,14 +317,23 @@ def test_two_real_models_are_measured_one_after_the_other(
 
 
 def test_a_process_for_a_model_ends_when_the_one_that_began_it_does(tmp_path: Path) -> None:
-    words = [*prepared(tmp_path, "a", "a", "a"), "--begun", "--json"]
-    slow = (tmp_path / "kinds.task.yaml").read_text() + "checks: [{judge: Is it right?}]\n"
-    (tmp_path / "kinds.task.yaml").write_text(slow)
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time\nfrom tools.base import tool\n\n\n@tool\ndef slow() -> str:\n"
+        '    """Wait."""\n    pathlib.Path("began").touch()\n    time.sleep(60)\n    return ""\n'
+    )
+    (tmp_path / "slow.task.yaml").write_text(
+        "inputs: {text: {}}\nsteps: [{id: a, tool: slow}]\nlimits: {tool_seconds: 60}\n"
+    )
+    words = [*prepared(tmp_path), "--each", "rows.csv", "--tools", "slow.py", "--begun"]
+    words[1] = "slow.task.yaml"
     program = subprocess.Popen(
         [sys.executable, "-P", "-m", "agent", *words], stdin=subprocess.PIPE, cwd=tmp_path,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert program.stdin is not None
+    while not (tmp_path / "began").exists():
+        assert program.poll() is None
+        time.sleep(0.05)
     program.stdin.close()
-    assert program.wait(60) == 1
+    assert program.wait(20) == 1

@@ -221,10 +221,13 @@ class Agent:
 
     def specs(self) -> list[ToolSpec]:
         """The tools as they are now, live choices filled in. One that fails is left out."""
+        tools = self._tools()
+        if not tools:
+            return []
         from tools.base import spec
 
         found = []
-        for tool in self._tools().values():
+        for tool in tools.values():
             try:
                 one = spec(tool)
             except (Exception, SystemExit) as error:  # its live choices are the user's code
@@ -354,14 +357,14 @@ class Agent:
 
     def _support(self, turn: _Turn, message: AIMessage) -> list[citations.Source]:
         """What an answer from passages rests on, where it does not say so itself."""
-        from tools.documents import lines_of
-
         if (
             not turn.sources
             or turn.schema is not None
             or message.response_metadata.get("finish") != "stop"
         ):
             return []
+        from tools.documents import lines_of
+
         passages = []
         for one in turn.sources:
             with contextlib.suppress(ToolError):  # the file may be gone by now
@@ -527,7 +530,7 @@ class _Turn:
 def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
     from langchain_core.messages import SystemMessage
 
-    told = render("schema", schema=json.dumps(schema, ensure_ascii=False))
+    told = render("answer_as", schema=json.dumps(schema, ensure_ascii=False))
     return SystemMessage(told, additional_kwargs={window.SCHEMA: True})
 
 

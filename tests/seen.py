@@ -46,6 +46,8 @@ LINES = (
     Line("/tools", r"calculate +Work out an arithmetic expression"),
     Line("/tool new wave", r"wave\.py is there, and the model may call wave from now on"),
     Line("/tool reload", r"\d+ tools are there"),
+    Line("/tasks", r"there are none; /tasks new writes one"),
+    Line("/run", r"/run takes the file of a task; /tasks lists"),
     Line("/prompts", r"system +shipped"),
     Line("/prompts repeated", r"Do not repeat it"),
     Line("/model", r"scripted, window 1000000 tokens"),

@@ -5,6 +5,7 @@ The openai engine talks to a real server: the HTTP side of xllamacpp.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -142,6 +143,38 @@ def test_a_call_is_valid_against_its_schema(make: Make) -> None:
         assert one["name"] == "book_room"
         assert one["id"]
         jsonschema.validate(one["args"], BOOK.parameters)
+
+
+ORDER = {
+    "type": "object",
+    "properties": {
+        "kind": {"enum": ["repair", "order"]},
+        "parts": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 2},
+        "price": {"type": "integer", "minimum": 1, "maximum": 99},
+    },
+    "required": ["kind", "parts", "price"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("tools", [(), (BOOK,)])
+def test_an_answer_under_a_schema_parses_whatever_the_model_thinks(
+    make: Make, tools: Sequence[ToolSpec]
+) -> None:
+    engine = make(say('{"kind": "repair", "parts": ["tube"], "price": 7}'))
+    wild = Sampling(max_tokens=200, temperature=1.5, seed=4)
+    choice = Choice("text", schema=ORDER)
+    _, message = reply(engine, talk("Sing me a song."), tools, wild, choice)
+    jsonschema.validate(json.loads(str(message.text)), ORDER)
+    assert message.response_metadata["finish"] == "stop"
+
+
+def test_an_answer_under_a_schema_that_was_cut_off_is_marked(make: Make) -> None:
+    engine = make(say('{ "kind" : "repair" , "parts" : [] , "price" : 7}'))
+    choice = Choice("text", schema=ORDER)
+    _, message = reply(engine, talk("Hello."), (), Sampling(max_tokens=3), choice)
+    assert message.response_metadata["finish"] == "length"
+    assert message.response_metadata["cut_call"]
 
 
 def test_in_text_mode_nothing_is_called(make: Make) -> None:

@@ -142,6 +142,22 @@ def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
     assert asked == [True]  # "jot" asks by itself for nothing
 
 
+def test_the_tokens_of_a_turn_are_bounded_over_its_replies() -> None:
+    agent, engine = agent_of(call("add", a=1, b=1), say("one two three"), limits=Limits(tokens=2))
+    ended = turn(agent)[-1]
+    assert isinstance(ended, TurnEnded)
+    assert (ended.answer, ended.reason) == ("one two", "tokens")
+    assert engine.seen[-1].sampling.max_tokens == 2
+
+
+def test_an_answer_under_a_schema_follows_calls_and_nothing_is_put_behind_it() -> None:
+    agent, engine = agent_of(call("find"), say('"at two"'))
+    events = list(agent.send("when?", schema={"type": "string"}))
+    assert isinstance(events[-1], TurnEnded)
+    assert events[-1].answer == '"at two"'
+    assert "follows this schema" in str(engine.seen[0].messages[-2].text)
+
+
 def test_a_citation_of_nothing_is_told() -> None:
     answer = "At two [guide.md:8], they say [other.md:3]."
     agent, _ = agent_of(call("find"), say(answer))

@@ -138,6 +138,28 @@ def test_a_call_that_stays_invalid_is_an_error_and_never_given(server: Server) -
         reply(OpenAIEngine(server.url))
 
 
+def test_an_answer_that_a_server_did_not_constrain_is_asked_for_again(server: Server) -> None:
+    schema = {"type": "object", "required": ["a"]}
+
+    def answer() -> AIMessage:
+        running = OpenAIEngine(server.url).reply(
+            [HumanMessage("hi")], (), Sampling(), Choice("text", schema=schema)
+        )
+        while True:
+            try:
+                next(running)
+            except StopIteration as end:
+                message: AIMessage = end.value
+                return message
+
+    server.answers = [stream({"content": "Sure!"}), stream({"content": '{"a": 1}'})]
+    assert answer().text == '{"a": 1}'
+    assert server.asked[0]["response_format"]["json_schema"]["schema"] == schema
+    server.answers = [stream({"content": "Sure!"}), stream({"content": "{}"})]
+    with pytest.raises(EngineError, match="an invalid answer twice: 'a' is a required property"):
+        answer()
+
+
 def test_a_call_cut_off_is_marked(server: Server) -> None:
     deltas = {"tool_calls": [{"index": 0, "function": {"name": "add", "arguments": '{"a"'}}]}
     server.answers = [stream(deltas, finish="length")]

@@ -63,6 +63,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\nprompt: ho", "2: 'prompt' stands here twice, first in line 1"),
         ("inputs: &a [*a]", "1: this alias stands for something that contains it: no end"),
         ("prompt: {{ x }}", "1: a key has to be a word; a text that begins with {{ wants quotes"),
+        ("steps: [{id: a, prompt: What?}]", "1: is no YAML: while parsing a flow mapping"),
         ("name: x", "1: a task needs a `prompt`, or `steps`"),
         ("prompt: hi\nsteps: [{id: a, prompt: b}]", "2: a task has a prompt or steps"),
         ("steps: [{id: a}]", "1: a step has a prompt or a tool, and this one has neither"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import SystemMessage
 from langchain_core.tools import BaseTool
 
 from agent.engines.base import Engine
@@ -290,3 +291,15 @@ def test_checks_may_change_and_are_checked_against_the_record(tmp_path: Path) ->
     changed = task(WHOLE.replace("{called: picky}", "{called: add, count: 5}"))
     envelope = run(changed, {}, tape.replayed(file, changed, {}))
     assert not envelope.checks[0].passed
+
+
+def test_a_skill_is_told_before_the_prompt_and_one_that_is_not_there_is_refused() -> None:
+    engine = ScriptedEngine(say("x"))
+    named = task("prompt: hi\nskills: [brief]")
+    told = {"brief": SystemMessage("Be brief.")}
+    assert run(named, {}, Means(engine, skills=told)).ok
+    assert [one.text for one in engine.seen[0].messages[-2:]] == ["Be brief.", "hi"]
+    envelope = run(named, {}, Means(engine))
+    assert (envelope.exit_code, envelope.error) == (
+        2, "x.task.yaml:2: no skill named 'brief'; there are none",
+    )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +48,10 @@ def _list(args: argparse.Namespace) -> int:
     from agent.tasks.read import read
     from agent.tasks.task import TaskFileError
 
-    files = list(_files())
-    if not files:
+    there = list(files())
+    if not there:
         tell(f"there are none; {advised('tasks new')} writes one")
-    for file in files:
+    for file in there:
         try:
             task = read(file)
         except (TaskFileError, UsageError) as error:
@@ -62,7 +61,7 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _files() -> Iterator[Path]:
+def files() -> Iterator[Path]:
     """In this folder, in ./tasks and in the state folder's tasks/."""
     from agent.settings import home
 
@@ -122,6 +121,7 @@ def _import(args: argparse.Namespace) -> int:
 def _show(args: argparse.Namespace) -> int:
     from agent.tasks.inputs import checked, filled, from_text
     from agent.tasks.read import read
+    from agent.tasks.show import prompts
 
     task = read(args.file)
     if not args.render:
@@ -130,7 +130,7 @@ def _show(args: argparse.Namespace) -> int:
         return 0
     given = from_text(task, pairs(args.set))
     values: dict[str, Any] = filled(task, checked(task, given))
-    for title, text in _rendered(task, values):
+    for title, text in prompts(task, values):
         tell(f"── {title}")
         say(text)
     return 0
@@ -154,15 +154,8 @@ def _about(task: Task) -> Iterator[str]:
     yield f"{len(form.checks)} checks, {len(form.outputs)} outputs"
 
 
-def _rendered(task: Task, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Titles and prompts. What an earlier step would say is shown as such."""
-    from agent.tasks.show import prompts
-
-    return prompts(task, values)
-
-
 def _schema(args: argparse.Namespace) -> int:
     from agent.tasks.schema import text
 
-    sys.stdout.write(text())
+    say(text().rstrip())
     return 0

@@ -110,6 +110,7 @@ class Batch:
             if held in self._lanes:
                 self._lanes.remove(held)
             self._served.pop(held, None)
+            self._calls.append((Future(), held.forget))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -146,13 +147,14 @@ class Batch:
         """
         with self._changed:
             while True:
-                while self._calls:
+                if self._calls:
                     done, work = self._calls.pop(0)
                     self._changed.release()
                     try:
                         _settle(done, work)
                     finally:
                         self._changed.acquire()
+                    continue
                 if self._closed:
                     return False
                 left = self._others_due() - time.perf_counter()

@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from agent.errors import EngineError
+
 GROWTH = 256
 """Tokens; the buffers grow in such steps."""
 
@@ -105,6 +107,8 @@ class Alone:
     def read(
         self, held: Held, ids: Sequence[int], chunk: int, interrupted: threading.Event
     ) -> bool:
+        if self._module is None:
+            raise EngineError("this model has been closed")
         common = held.common(ids)
         if common == len(ids) == len(held.ids) and held.logits is not None:
             return True

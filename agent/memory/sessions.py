@@ -236,6 +236,7 @@ class Session:
         from langchain_core.messages import AIMessage, ToolMessage
 
         answered = {m.tool_call_id for m in self.messages if isinstance(m, ToolMessage)}
+        started = self._started()
         open_calls = [
             call
             for message in self.messages
@@ -243,9 +244,6 @@ class Session:
             for call in message.tool_calls
             if call["id"] not in answered
         ]
-        if not open_calls:
-            return
-        started = self._started()
         for call in open_calls:
             if result := started.get(str(call["id"])):
                 self.append(result)
@@ -256,7 +254,7 @@ class Session:
                 ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error")
             )
 
-    def _started(self) -> Mapping[str, ToolMessage | None]:
+    def _started(self) -> Mapping[str, BaseMessage | None]:
         """The calls that were begun, by their ids, and what they gave."""
         from langchain_core.messages import messages_from_dict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -201,7 +202,7 @@ class _Look:
             path = self._run.render((*place, "files"), file, self._values)
             if path in self._files:
                 continue
-            how = self._run.fact("file", lambda file=file, path=path: self._how(file, path))
+            how = self._run.fact("file", functools.partial(self._how, file, path))
             if how != "written":
                 seen.append(f"{path} is {how}")
         return f"files {', '.join(files)}", not seen, "; ".join(seen) or "all were written"

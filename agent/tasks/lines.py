@@ -99,6 +99,8 @@ def _said(error: yaml.MarkedYAMLError) -> str:
         said += "; YAML is indented with blanks, not with tabs"
     elif "mapping values are not allowed" in said:
         said += "; a text that holds a colon wants quotes around it"
+    elif "got '?'" in said:
+        said += "; between { and }, a text with a question mark wants quotes around it"
     elif "unhashable key" in said or "found '{'" in said:
         said += "; a text that begins with {{ wants quotes around it"
     return f"is no YAML: {said}"

@@ -68,7 +68,8 @@ def load_lanes(
     quiet()
     embedder = app.load_embedder() if offers(task) else None
     judge = judge_with(Shared(embedder) if embedder else None)
-    return [Means(engine, tools, judge) for engine in app.load_engines(settings, lanes, tell)]
+    engines = app.load_engines(settings, lanes, tell)
+    return [Means(engine, tools, offering=judge) for engine in engines]
 
 
 class Shared:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from agent.settings import Settings
     from agent.tasks.envelope import Envelope
     from agent.tasks.run import Means
     from agent.tasks.task import Task
@@ -81,20 +82,19 @@ class TaskItem(pytest.Item):
 
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""
+        from agent import app
         from agent.tasks.load import judge_with, load, offers, settings_for, tools_for
         from agent.tasks.run import Stop, refuse
 
         tools = tools_for(task, [], lambda line: None)
         refuse(task, tools)
         settings = settings_for(task, {"model": self.config.getoption("--tinsmith-model")})
-        loaded = self.config.stash.setdefault(_LOADED, {})
+        loaded: dict[Settings, Means] = self.config.stash.setdefault(_LOADED, {})
         if settings not in loaded:
             for one in loaded.values():  # two would not fit into the memory of most machines
                 one.engine.close()
             loaded.clear()
             loaded[settings] = load(task, settings, tools)
-        from agent import app
-
         judge = judge_with(app.load_embedder() if offers(task) else None)
         return dataclasses.replace(loaded[settings], tools=tools, offering=judge, stop=Stop())
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import UsageError
 from agent.tasks import bounds, lines, meaning
-from agent.tasks.form import Bounds, Check, Drawing, Form, Input, Labels, Step
+from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Labels, Step
 from agent.tasks.lines import Place
 from agent.tasks.task import Task, TaskFileError
 
@@ -207,8 +207,7 @@ def keys_of(place: Place) -> list[str]:
         kind = kinds[str(place[0])]
     else:
         kind = {"sampling": Drawing, "limits": Bounds, "eval": Labels}[str(place[0])]
-    names = {"condition": "if", "negated": "not"}
-    return [names.get(field.name, field.name) for field in dataclasses.fields(kind)]
+    return [ALIASES.get(field.name, field.name) for field in dataclasses.fields(kind)]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

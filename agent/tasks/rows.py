@@ -121,8 +121,12 @@ def opened(file: str | Path) -> Iterator[Source]:
 
 
 def content_of(values: Mapping[str, Any]) -> str:
-    """A digest of what a row holds; equal for equal values, whatever the order of the columns."""
-    return _digest(json.dumps(values, sort_keys=True, separators=(",", ":")).encode())
+    """A digest of what a row holds; equal for equal values, whatever the order of the columns.
+
+    Raises ValueError for a number that JSON cannot hold.
+    """
+    written = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _digest(written.encode())
 
 
 def _digest(written: bytes) -> str:
@@ -205,7 +209,10 @@ def _parsed(where: str, raw: bytes) -> Row:
         return _wrong(where, raw, f"it is no JSON that can be used: {error}")
     if not isinstance(values, dict):
         return _wrong(where, raw, 'it is no object, such as {"text": "…"}')
-    return _row(where, values)
+    try:
+        return _row(where, values)
+    except ValueError as error:  # 1e999
+        return _wrong(where, raw, f"it holds a number that is too large: {error}")
 
 
 def _no_constant(name: str) -> NoReturn:

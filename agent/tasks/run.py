@@ -80,6 +80,8 @@ class Means:
     engine: Engine
     tools: Mapping[str, BaseTool] = field(default_factory=dict)
     """All there are; a task takes those that it names."""
+    skills: Mapping[str, BaseMessage] = field(default_factory=dict)
+    """What the model is told of each skill there is, by name; a task is told those it names."""
     offering: Callable[[], Offering] = lambda: Offering(None, OFFER_ALL)
     """Makes the judge of which tool fits, for one conversation. Without an embedder the model alone
     decides whether to call."""
@@ -107,14 +109,22 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     return _Run(task, given, means).go()
 
 
-def refuse(task: Task, tools: Mapping[str, BaseTool]) -> None:
-    """Raises TaskFileError where `task` names a tool that is not among `tools`, or calls one that
-    asks first without approving it."""
+def refuse(
+    task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage] | None = None
+) -> None:
+    """Raises TaskFileError where `task` names a tool or a skill that is not there, or calls a tool
+    that asks first without approving it."""
+    there = skills or {}
+    lacking = [
+        f"{task.where(('skills', at))}: {UnknownName('skill', name, there)}"
+        for at, name in enumerate(task.form.skills)
+        if name not in there
+    ]
     wrong = [
         problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
     ]
-    if wrong:
-        raise TaskFileError(wrong)
+    if wrong or lacking:
+        raise TaskFileError([*wrong, *lacking])
 
 
 def _named(task: Task) -> Iterator[tuple[str, Place]]:
@@ -191,7 +201,7 @@ class _Run:
         try:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
             if not self.means.tape.is_replay:  # else that was done, with the tools that there were
-                refuse(self.task, self.means.tools)
+                refuse(self.task, self.means.tools, self.means.skills)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
             self.checks += brought.checks(self.task, envelope.inputs)
@@ -277,6 +287,7 @@ class _Run:
         tools: Mapping[str, BaseTool],
         sampling: Sampling,
         step: str,
+        told: Sequence[BaseMessage] = (),
     ) -> str | None:
         """The answer to one prompt, in a conversation of its own. None: the model called a function
         that is only looked at. Raises _Failed, _Ended."""
@@ -292,7 +303,7 @@ class _Run:
         )
         ended, notice = None, ""
         try:
-            with self.means.stop.ends(agent.stop), closing(agent.send(text, schema=schema)) as turn:
+            with self.means.stop.ends(agent.stop), closing(agent.send(text, told, schema)) as turn:
                 for event in turn:
                     if isinstance(event, ToolStarted) and event.name in self._functions:
                         self._looked_at(session.messages[-1], step)
@@ -400,7 +411,11 @@ class _Run:
         if number:  # the likeliest answer would be the same again
             sampling = replace(sampling.varied(), seed=number)
         text = text.encode("utf-8", "replace").decode()
-        said = self.ask(text, step.schema, tools, sampling, step.id)
+        # a replay has no skills, and needs none: the words of the system are not compared
+        skills = [
+            self.means.skills[name] for name in self.task.form.skills if name in self.means.skills
+        ]
+        said = self.ask(text, step.schema, tools, sampling, step.id, skills)
         if said is None or step.schema is None:
             return said
         try:

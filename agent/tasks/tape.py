@@ -10,6 +10,7 @@ tools and an offering that read the record; no model is loaded and no tool is ru
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections import deque
@@ -243,8 +244,9 @@ class TapedEngine:
                 message: AIMessage = end.value
                 break
             except (EngineError, GrammarError) as error:
-                told = {"kind": type(error).__name__, "said": str(error)}
-                self._tape.fact("reply", lambda told=told: {"asked": asked, "error": told})
+                failed = {"kind": type(error).__name__, "said": str(error)}
+                told = {"asked": asked, "error": failed}
+                self._tape.fact("reply", functools.partial(dict, told))
                 raise
             said[delta.kind] = said.get(delta.kind, "") + delta.text
             yield delta
@@ -321,8 +323,6 @@ class _TapedOffering(Offering):
         called: Sequence[str],
         mend: str = "",
     ) -> tuple[Sequence[ToolSpec], Choice]:
-        from tools.base import ToolSpec
-
         live: list[Any] = []
 
         def told() -> dict[str, Any]:
@@ -335,8 +335,12 @@ class _TapedOffering(Offering):
         kept = self._tape.fact("offered", told)
         if live:
             return live[0], live[1]
-        found = [ToolSpec(*one) for one in kept["tools"]]
-        return found, Choice(kept["mode"], listed=kept["listed"])
+        choice = Choice(kept["mode"], listed=kept["listed"])
+        if not kept["tools"]:  # what follows is half of what a replay takes
+            return (), choice
+        from tools.base import ToolSpec
+
+        return [ToolSpec(*one) for one in kept["tools"]], choice
 
 
 def recorded(means: Means, tape: Recorder) -> Means:
@@ -422,7 +426,7 @@ def calls_in(
     """Of a conversation, what `Live.called` is told. `results`: whole, by the ids of the calls."""
     made = {one["id"]: one for message in messages for one in getattr(message, "tool_calls", ())}
     for message in messages:
-        id = getattr(message, "tool_call_id", None)
+        id = str(getattr(message, "tool_call_id", ""))
         if id in made:
             ok = getattr(message, "status", "") == "success"
             how = {

@@ -161,8 +161,8 @@ class _Environment(ImmutableSandboxedEnvironment):
         for one in tree.find_all(nodes.Assign):  # what a loop makes longer and longer, it keeps
             one.node = nodes.Filter(one.node, "kept", [], [], None, None).set_lineno(one.lineno)
         for block in tree.find_all(nodes.AssignBlock):
-            kept = nodes.Filter(block.filter, "kept", [], [], None, None)  # type: ignore[arg-type]
-            block.filter = kept.set_lineno(block.lineno)
+            block.filter = nodes.Filter(block.filter, "kept", [], [], None, None)
+            block.filter.set_lineno(block.lineno)
         return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -180,7 +180,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise _Endless("writes a value wider than is meant")
         return super().call_binop(context, operator, left, right)
 
-    def call(self, context: Context, made: Any, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def call(self, context: Context, made: Any, /, *args: Any, **kwargs: Any) -> Any:
         for one in (*args, *kwargs.values()):
             if isinstance(one, int) and made is not self.globals["range"]:
                 _refuse_large(one)

@@ -14,6 +14,7 @@ from agent.repl.commands import own as own
 from agent.repl.commands import pictures as pictures
 from agent.repl.commands import setting as setting
 from agent.repl.commands import talk as talk
+from agent.repl.commands import tasks as tasks
 from agent.repl.commands import tools as tools
 from agent.repl.commands import tour as tour
 from agent.repl.commands import trace as trace
@@ -25,7 +26,7 @@ from agent.repl.commands.command import Leave as Leave
 from agent.repl.commands.command import command as command
 
 GROUPS = (
-    *(talk, answers, insight, trace, knowledge, tools, training, models, setting),
+    *(talk, answers, insight, trace, knowledge, tools, tasks, training, models, setting),
     *(pictures, own, tour, general),
 )
 """As /help lists them. A module's docstring is the name of its group."""

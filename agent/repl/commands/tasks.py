@@ -1,0 +1,80 @@
+"""Tasks from files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.commands import tasks as tasks_of_shell
+from agent.errors import UsageError
+from agent.repl.commands import shell
+from agent.repl.commands.command import Choice, command
+
+if TYPE_CHECKING:
+    from agent.events import Event
+    from agent.repl.repl import Repl
+
+_QUOTED = re.compile(r"""(?<!\S)(\w+)=(?:"([^"]*)"|'([^']*)')(?!\S)""")
+
+
+def _files(repl: Repl, typed: str) -> Iterator[Choice]:
+    for file in tasks_of_shell.files():
+        yield Choice(str(file))
+
+
+@command(completes=_files)
+def run(repl: Repl, rest: str) -> None:
+    """/run FILE KEY=VALUE … does a task of a file, with the model that is loaded
+
+    The task has a conversation of its own: nothing of it comes into this one. What its file does
+    not approve is not run. Its checks are shown, and its outputs are written.
+
+    /run reply.task.yaml text="the wheel is loose"
+    """
+    from agent import app
+    from agent.commands.run import pairs
+    from agent.events import ToolStarted
+    from agent.tasks.inputs import checked, from_text
+    from agent.tasks.load import judge_with
+    from agent.tasks.read import read
+    from agent.tasks.run import Means, refuse
+    from agent.tasks.run import run as run_task
+    from agent.tasks.templates import written
+
+    quoted = {one[1]: one[2] or one[3] or "" for one in _QUOTED.finditer(rest)}
+    words = shell.split(_QUOTED.sub("", rest))
+    if not words:
+        raise UsageError("/run takes the file of a task; /tasks lists those that are here")
+    task = read(Path(words[0]))
+    given = from_text(task, pairs(words[1:]) | quoted)
+    checked(task, given)
+    if task.form.model or task.form.engine:
+        repl.screen.dim("the task names a model; in the conversation it is done with the one here")
+    tools = repl.toolbox().tools
+    refuse(task, tools)
+    judge = judge_with(app.load_embedder() if task.form.tools else None)
+    means = Means(repl.agent().engine, tools, offering=judge, folder=Path.cwd())
+    with repl.screen.working(f"running {task.name}") as say:
+
+        def hear(event: Event) -> None:
+            if isinstance(event, ToolStarted):
+                say(f"running {task.name} ({event.name})")
+
+        envelope = run_task(task, given, dataclasses.replace(means, hear=hear))
+    if envelope.answer is not None:
+        repl.screen.plain(written(envelope.answer))
+    for one in envelope.checks:
+        repl.screen.dim(f"{'✓' if one.passed else '✗'} {one.name}: {one.why}")
+    for file in envelope.files:
+        repl.screen.dim(f"{file} was written")
+    if envelope.reason not in ("done", "checks"):
+        raise UsageError(f"/run {rest}: {envelope.error}")
+
+
+@command(completes=shell.actions(tasks_of_shell, "tasks", _files))
+def tasks(repl: Repl, rest: str) -> None:
+    """list task files; /tasks check FILE, /tasks show FILE, /tasks new NAME"""
+    shell.run(repl, tasks_of_shell, "tasks", rest)

@@ -35,6 +35,7 @@ def _model(one: Scored, measured: Measured) -> dict[str, Any]:
         **one.share.as_dict(),
         "not_counted": one.unasked,
         "reasons": dict(one.reasons),
+        "right_by_label_only": one.labelled,
         "checks": {name: share.as_dict() for name, share in one.checks.items()},
         "tools": {name: share.as_dict() for name, share in one.tools.items()},
         "tokens_read": round(one.read, 1),
@@ -60,6 +61,8 @@ def lines(
     for one in scored:
         if one.unasked:
             yield f"{one.model}: {one.unasked:,} rows are not counted, such as ones without a label"
+        if one.labelled:
+            yield f"{one.model}: {one.labelled:,} of the wrong rows only fail checks of the file"
         if others := {why: n for why, n in one.reasons.items() if why not in ("done", "checks")}:
             told = ", ".join(f"{count:,} {why}" for why, count in others.items())
             yield f"{one.model}: counted as wrong without an answer: {told}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.tasks.form import Check
+from agent.tasks.labels import CHECK as LABEL
 from agent.tasks.meaning import KINDS
 from agent.tasks.results import lines
 from agent.tasks.task import Task
@@ -70,6 +71,8 @@ class Scored:
     unasked: int
     """Rows that could not be given to the task, such as ones without a label: not counted."""
     reasons: Mapping[str, int]
+    labelled: int
+    """Rows whose labels are right and which fail another check."""
     checks: Mapping[str, Share]
     tools: Mapping[str, Share]
     """By tool: the rows in which it was called, those with no call last."""
@@ -127,6 +130,8 @@ def score(file: Path, task: Task) -> Scored:
         for key in ("prefilled", "generated"):
             sums[key] += facts["usage"][key]
         sums["milliseconds"] += round(1000 * facts["seconds"])
+        labels = [one["passed"] for one in facts["checks"] if one["name"].startswith(LABEL)]
+        count["labelled"] += bool(labels) and all(labels) and not right
         if not right:
             wrong.append(_wrong(facts))
             wrong.sort(key=lambda one: (one.failed > 0, -one.failed))  # errors first
@@ -138,7 +143,8 @@ def score(file: Path, task: Task) -> Scored:
         model,
         Share(sum(by_row.values()), len(by_row)),
         count.pop("usage", 0),
-        dict(count),
+        {reason: n for reason, n in count.items() if reason != "labelled"},
+        count["labelled"],
         {name: Share(sum(found), len(found)) for name, found in checks.items()},
         {name: Share(sum(tools[name]), len(tools[name])) for name in called}
         if called != [NO_TOOL]

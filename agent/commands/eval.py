@@ -171,7 +171,7 @@ def _rows(task: Task) -> str:
             "say which rows: --each ROWS, or in the task file `eval: {rows: FILE}`; "
             "a row is labelled by its column --label"
         )
-    return str(task.file.parent / task.form.eval.rows)
+    return os.path.normpath(task.file.parent / task.form.eval.rows)
 
 
 def _measure(file: Path, task: Task, told: Mapping[str, Any]) -> None:

@@ -5,9 +5,9 @@
 The overhead is that of a scripted model whose own time is taken out: reading the rows, a
 conversation for each, its checks, the result on the disk. The kills are of `tinsmith run --each`
 with two lanes and a tool in the place of the model, forked from a process that has its imports;
-the moment is drawn evenly from the time that the whole takes. After each the file is looked at;
-the same command then goes on until all rows have results, which are compared with those of a run
-that nobody disturbed.
+the moment is drawn evenly from one and a half times what the whole takes. After each the file is
+looked at; the same command then goes on until all rows have results, which are compared with
+those of a run that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def killed(kills: int, chance: random.Random) -> Counter[str]:
     counts: Counter[str] = Counter(dict.fromkeys(("kills", "runs that went on to their end"), 0))
     counts.update(dict.fromkeys(WRONG, 0))
     while counts["kills"] < kills:
-        ended = _go(chance.uniform(0, whole))
+        ended = _go(chance.uniform(0, 1.5 * whole))  # so that some come to their end
         counts["kills"] += not ended
         counts.update(_looked_at(out))
         if ended or (counts["kills"] == kills and _go(60.0)):

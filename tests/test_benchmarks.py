@@ -27,6 +27,7 @@ from benchmarks import (
     loop_overhead,
     offering,
     parts,
+    rows,
     startup,
     ten_turns,
 )
@@ -355,3 +356,9 @@ def test_ten_conversations_that_are_killed_lose_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| words lost | **0** |" in done.stdout
+
+
+def test_what_a_row_costs_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert all(0 < one < 1000 for one in rows.overhead(20))
+    assert rows.growth(120)[0] < 1000

@@ -290,7 +290,7 @@ def test_a_file_without_rows_or_with_none_that_can_be_read_is_a_clear_error(tmp_
     run.rows.write_text("nonsense\n")
     with pytest.raises(UsageError, match=r"no row can be read; .*rows\.jsonl:1: it is no JSON"):
         run.go(Echo())
-    assert not run.out.read_bytes()
+    assert not run.out.exists()
 
 
 # what changed between two runs
@@ -410,7 +410,7 @@ def test_wrong_usage_is_told_before_anything_runs(
     assert done.returncode == 2
     assert says in json.loads(done.stdout)["error"]
     assert "Traceback" not in done.stderr
-    assert not Path("out.jsonl").exists() or not Path("out.jsonl").read_bytes()
+    assert not Path("out.jsonl").exists()
 
 
 def test_options_for_rows_want_rows(folder: Path) -> None:
@@ -474,7 +474,7 @@ def test_what_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console has another Ctrl-C")
-def test_ctrl_c_stops_cleanly_and_a_second_does_not_wait(tmp_path: Path) -> None:
+def test_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     process = begun(tmp_path, 200, 0.1)
     wait_for(tmp_path / "o.jsonl", 3)
     process.send_signal(signal.SIGINT)

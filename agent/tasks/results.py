@@ -73,6 +73,9 @@ class Results:
             with suppress(OSError):
                 os.fsync(self._stream.fileno())
             self._stream.close()
+        with suppress(OSError):
+            if not self._file.stat().st_size:  # nothing came of it
+                self._file.unlink()
         self._index.close()
         _free(self._held)
 

@@ -31,12 +31,13 @@ from agent.commands import (
     trace,
     train,
 )
+from agent.commands import eval as eval_command
 from agent.commands import tools as tools_command
 from agent.errors import TinsmithError
 from tools.errors import ToolError
 
 COMMANDS = (
-    *(chat, ask, run, tasks, results, docs, train, jobs, specialists),
+    *(chat, ask, run, tasks, results, eval_command, docs, train, jobs, specialists),
     *(models, tools_command, skills, prompts, sessions, trace, memory, approvals, config, doctor),
 )
 INTERRUPTED = 130

@@ -10,7 +10,6 @@ reply. With `--offered 100` a row's own functions stand among those of other row
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import sys
 import time
@@ -29,6 +28,7 @@ from agent.settings import Settings
 from benchmarks import parts
 from benchmarks.bfcl_check import CATEGORIES, Row, check, load, to_spec
 from tools.base import ToolSpec
+from tools.specialists.metrics import wilson
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -160,18 +160,6 @@ def among(row: Row, others: Sequence[Row], total: int, seed: int) -> list[ToolSp
     return specs
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    if not total:
-        return 0.0, 1.0
-    z = 1.96
-    share = right / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    below = 1 + z * z / total
-    return max(0.0, (middle - spread) / below), min(1.0, (middle + spread) / below)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     given = _parser().parse_args(arguments)
     folder = parts.data("bfcl")
@@ -211,7 +199,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for category in dict.fromkeys(one.category for one in outcomes):
         some = [one for one in outcomes if one.category == category]
         count = Counter(one.kind for one in some)
-        low, high = wilson(count["right"], len(some))
+        low, high = wilson(count["right"] / len(some), len(some))
         seconds = sum(one.seconds for one in some) / len(some)
         lines.append(
             [

@@ -28,7 +28,7 @@ from agent.loop import Agent
 from agent.offering import Offering
 from agent.settings import Settings
 from benchmarks import parts
-from benchmarks.bfcl import wilson
+from tools.specialists.metrics import wilson
 
 HERE = Path(__file__).parent / "everyday.jsonl"
 
@@ -135,7 +135,7 @@ def table(turns: Sequence[tuple[bool, Turn]]) -> str:
     }
     for name, some in groups.items():
         right = sum(not turn.faults for turn in some)
-        low, high = wilson(right, len(some))
+        low, high = wilson(right / max(1, len(some)), len(some))
         share = f"{right / len(some):.0%}" if some else "-"
         lines.append(f"| {name} | {len(some)} | {share} | {low:.0%} to {high:.0%} |")
     return "\n".join(lines)

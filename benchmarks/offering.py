@@ -17,9 +17,10 @@ from pathlib import Path
 from agent.offering import Offering
 from agent.settings import Settings
 from benchmarks import parts
-from benchmarks.bfcl import among, first_reply, wilson
+from benchmarks.bfcl import among, first_reply
 from benchmarks.bfcl_check import CATEGORIES, Row, load, to_spec
 from tools.base import ToolSpec
+from tools.specialists.metrics import wilson
 
 CROWD = 100
 
@@ -80,7 +81,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
         some = [one for one in outcomes if one.offered == offered]
         right = sum(one.called == one.expected for one in some)
         silent = sum(not one.called for one in some)
-        low, high = wilson(right, len(some))
+        low, high = wilson(right / max(1, len(some)), len(some))
         shares.append(right / len(some))
         lines.append(
             f"| {offered or 'its own 2 to 4'} | {len(some)} | {shares[-1]:.1%}"

@@ -118,11 +118,6 @@ def test_strangers_are_drawn_without_a_name_twice_and_always_the_same() -> None:
     assert bfcl.among(ROW, others, 12, seed=2) != drawn
 
 
-def test_the_interval_of_a_share_is_wilsons() -> None:
-    assert bfcl.wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert bfcl.wilson(0, 10)[0] == 0.0
-
-
 def test_every_kind_of_outcome_has_its_column() -> None:
     one = bfcl.Outcome("i", "multiple", "m", 0, "right", "", [("f", {})], 1.0, 5, 7, 9)
     other = replace(one, id="j", kind="wrong tool", seconds=3.0)

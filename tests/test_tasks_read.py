@@ -47,8 +47,8 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         "3: inputs.text.type is 'strng'; did you mean 'string'?",
         "4: unknown key 'temprature'; did you mean 'temperature'?",
         "7: there is no 'txt' here; did you mean 'text'?",
-        "9: a check says what is checked: contains, matches, equals, number, called, calls, "
-        "no_calls, files, seconds_under, tokens_under, judge or path",
+        "9: a check says what is checked: contains, matches, equals, same, json, number, "
+        "called, calls, accepted, no_calls, files, seconds_under, tokens_under, judge or path",
         "9: unknown key 'contain'; did you mean 'contains'?",
     ]
 

@@ -37,13 +37,16 @@ LOCAL = 4
 STOPPING = "stopping; what is finished is kept. Ctrl-C again ends at once"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(
+    parser: argparse.ArgumentParser,
+    out: tuple[str, str] = ("RESULTS", "JSON lines, one a row; the same command goes on with it"),
+) -> None:
+    """`out`: what --out names, and what that is."""
     rows = parser.add_argument_group("over data")
     rows.add_argument("--each", metavar="ROWS",
                       help="run it for each row of a .jsonl, .csv, .tsv or .parquet file, or of "
                       "JSON lines from standard input (-)")  # fmt: skip
-    rows.add_argument("--out", type=Path, metavar="RESULTS",
-                      help="JSON lines, one a row; the same command goes on with it")  # fmt: skip
+    rows.add_argument("--out", type=Path, metavar=out[0], help=out[1])
     rows.add_argument("--column", action="append", default=[], metavar="INPUT=COLUMN",
                       help="the column of an input that is called otherwise")  # fmt: skip
     rows.add_argument("--lanes", type=_count, metavar="N",
@@ -67,13 +70,26 @@ def refuse_without(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """What is printed, and the exit code. Raises TinsmithError."""
+    from agent.tasks.read import read
+
+    if args.out is None:
+        raise UsageError("say where the results go: --out results.jsonl")
+    if args.record or args.replay:
+        raise UsageError("--record and --replay are for a single run, without --each")
+    return over(args, read(args.file), {})
+
+
+def over(
+    args: argparse.Namespace, task: Task, named: Mapping[str, str]
+) -> tuple[dict[str, Any], int]:
+    """`run`, of a task that has been read. `named`: more of what --column says."""
     from agent.commands.run import pairs
+    from agent.machine import held_memory
     from agent.tasks.batch import Batch
     from agent.tasks.columns import Columns
     from agent.tasks.envelope import CODES
     from agent.tasks.inputs import from_text
     from agent.tasks.load import settings_for, skills_for, tools_for
-    from agent.tasks.read import read
     from agent.tasks.results import Results
     from agent.tasks.rows import opened
     from agent.tasks.run import refuse
@@ -81,26 +97,24 @@ def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     began = time.monotonic()
     if args.workers and not args.on:
         raise UsageError("--workers is for a cluster: --on ray")
-    if args.out is None:
-        raise UsageError("say where the results go: --out results.jsonl")
-    if args.record or args.replay:
-        raise UsageError("--record and --replay are for a single run, without --each")
-    task = read(args.file)
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
     tools = tools_for(task, args.tools, _nothing if args.quiet else warn)
     refuse(task, tools, skills_for(task))
     with opened(args.each) as source:
-        columns = Columns(task, constants, pairs(args.column), source.is_text)
+        columns = Columns(task, constants, {**pairs(args.column), **named}, source.is_text)
         with Results(args.out, columns) as results:
             with _waiting("reading the rows", args.quiet):
                 batch = Batch(source, columns, _selection(args), results)
-            error, through = None, True
+            error, through, spent, memory = None, True, 0.0, 0
             if batch.left:
                 with _loaded(args, task, settings, tools, batch) as lanes:
+                    loaded = time.monotonic()
                     error, through = _run(args, batch, lanes)
+                    spent, memory = time.monotonic() - loaded, held_memory()
             results.sort()
             told = _told(args, task, batch, results, error, through, began)
+            told |= {"running": round(spent, 3), "memory": memory}
             return told, CODES.get(told["reason"], 1)
 
 

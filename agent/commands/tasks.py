@@ -20,7 +20,7 @@ PATTERNS = ("*.task.yaml", "*.task.yml", "*.task.md")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("tasks", help="list, check, show, new")
+    parser = commands.add_parser("tasks", help="list, check, show, new, import")
     parser.set_defaults(run=_list)
     actions = parser.add_subparsers(metavar="ACTION")
     check = actions.add_parser("check", help="every mistake in task files, with its line")
@@ -38,6 +38,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     new.set_defaults(run=_new)
     schema = actions.add_parser("schema", help="the JSON schema of task files, for an editor")
     schema.set_defaults(run=_schema)
+    bring = actions.add_parser("import", help="make tasks and rows of another program's files")
+    bring.add_argument("kind", choices=["bfcl", "promptfoo"])
+    bring.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    bring.set_defaults(run=_import)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -98,6 +102,19 @@ def _new(args: argparse.Namespace) -> int:
     write_atomically(file, text.replace("NAME", name))
     say(str(file))
     tell(f"try it: {advised(f'run {file}')}")
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from agent.tasks import from_bfcl, from_promptfoo
+
+    read = from_bfcl.read if args.kind == "bfcl" else from_promptfoo.read
+    for found in [read(file) for file in args.files]:  # all of them, before one is written
+        for file in found.write(Path()):
+            say(str(file))
+            tell(f"measure it: {advised(f'eval {file} --models A,B')}")
+        for said in found.left_out:
+            warn(said)
     return 0
 
 

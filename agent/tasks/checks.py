@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.engines.base import Sampling
-from agent.tasks import paths
+from agent.tasks import accepted, agreement, paths
 from agent.tasks.envelope import Called, Checked
 from agent.tasks.form import Check
 from agent.tasks.lines import Place
-from agent.tasks.task import Task
 
 if TYPE_CHECKING:
     from agent.tasks.run import _Run
@@ -36,9 +35,9 @@ JUDGED = {
 Stamp = tuple[int, int, int] | None
 
 
-def snapshot(folder: Path | None, task: Task) -> dict[str, Stamp]:
+def snapshot(folder: Path | None, checks: Sequence[Check]) -> dict[str, Stamp]:
     """How the files that checks ask about are before the run."""
-    named = [file for check in task.form.checks for file in check.files or ()]
+    named = [file for check in checks for file in check.files or ()]
     return {file: _stamp(folder, file) for file in named}
 
 
@@ -48,7 +47,7 @@ def all_of(
     """`files`: the outputs that will be written. `seconds`: that the steps took."""
     tokens = run.usage.generated
     look = _Look(run, files, before, seconds, tokens)
-    return [look.one(("checks", at), check) for at, check in enumerate(run.task.form.checks)]
+    return [look.one(("checks", at), check) for at, check in enumerate(run.checks)]
 
 
 class _Look:
@@ -82,6 +81,8 @@ class _Look:
             made = [call.name for call in self._run.calls]
             rest = iter(made)
             return f"calls {wanted}", all(one in rest for one in wanted), _calls(self._run.calls)
+        if check.accepted is not None:
+            return self._accepted(place, check.accepted)
         if check.no_calls is not None:
             return "no calls", not self._run.calls, _calls(self._run.calls)
         if check.files is not None:
@@ -97,6 +98,8 @@ class _Look:
             looked_at = self._run.value((*place, "of"), check.of, self._values)
         if check.judge is not None:
             return self._judged(place, check.judge, looked_at)
+        if check.json is not None:
+            return _is_json(check, looked_at)
         if check.path is None:
             return self._compared(place, check, looked_at)
         return self._there(place, check, check.path, looked_at)
@@ -136,19 +139,29 @@ class _Look:
         if check.number is not None:
             wanted_number = self._run.value((*place, "number"), check.number, self._values)
             return self._near(wanted_number, check.within, looked_at, saw)
+        if check.same is not None:
+            label = self._run.value((*place, "same"), check.same, self._values)
+            agree = agreement.agrees(label, looked_at, check.within)
+            return (
+                f"same as {_short(label)}",
+                agree,
+                saw if agree else f"{saw}, not {_short(label)}",
+            )
         expected = self._run.value((*place, "equals"), check.equals, self._values)
         return f"equals {_short(expected)}", _equal(expected, looked_at), saw
 
     def _near(self, wanted: Any, within: float, looked_at: Any, saw: str) -> tuple[str, bool, str]:
         name = f"number {wanted}" + (f" within {within:g}" if within else "")
-        near, found = _number(wanted), _number(looked_at)
+        near, found = agreement.number_in(wanted), agreement.number_in(looked_at)
         if near is None:
             return name, False, f"{_short(wanted)} is no number"
         if found is None:
             return name, False, f"{saw}, which holds no number"
-        # what binary fractions lose is no difference
-        close = abs(found - near) <= within or math.isclose(found, near, rel_tol=1e-9)
-        return name, close, f"it is {found:g}, {abs(found - near):g} off"
+        return (
+            name,
+            agreement.near(near, found, within),
+            f"it is {found:g}, {abs(found - near):g} off",
+        )
 
     def _called(self, place: Place, check: Check, called: str) -> tuple[str, bool, str]:
         wanted = self._run.value((*place, "arguments"), check.arguments or {}, self._values)
@@ -165,6 +178,23 @@ class _Look:
         if check.count is None:
             return name, bool(made), _calls(self._run.calls)
         return f"{name} {check.count} times", len(made) == check.count, _calls(self._run.calls)
+
+    def _accepted(self, place: Place, wanted: Any) -> tuple[str, bool, str]:
+        right = self._run.value((*place, "accepted"), wanted, self._values)
+        name = f"accepted {_short(right)}"
+        if not isinstance(right, list | tuple) or not all(map(_is_call, right)):
+            return (
+                name,
+                False,
+                f"{_short(right)} is no list of {{function: {{argument: [values]}}}}",
+            )
+        made = [(call.name, call.arguments) for call in self._run.calls]
+        found = accepted.judge(self._run.parameters(), right, made)
+        return (
+            name,
+            found.kind == "right",
+            f"{found.kind}: {found.reason}" if found.reason else _calls(self._run.calls),
+        )
 
     def _written(self, place: Place, files: Sequence[str]) -> tuple[str, bool, str]:
         seen = []
@@ -194,7 +224,7 @@ class _Look:
 
 
 def _is_alone(check: Check) -> bool:
-    others = (check.contains, check.matches, check.equals, check.number)
+    others = (check.contains, check.matches, check.equals, check.same, check.number)
     return all(one is None for one in others)
 
 
@@ -217,14 +247,50 @@ def _plain(value: Any) -> str:
     return (value if isinstance(value, str) else _json(value)).strip()
 
 
-def _number(value: Any) -> float | None:
-    """The last number in a text: small models say first how they came to it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, str):
-        return None
-    found = re.findall(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:[eE][-+]?\d+)?", value)
-    return float(found[-1].replace(",", "")) if found else None
+def _is_call(one: Any) -> bool:
+    return (
+        isinstance(one, Mapping)
+        and len(one) == 1
+        and all(isinstance(found, Mapping) for found in one.values())
+        and all(
+            isinstance(values, list | tuple) for found in one.values() for values in found.values()
+        )
+    )
+
+
+def _is_json(check: Check, looked_at: Any) -> tuple[str, bool, str]:
+    name = "JSON" if check.json == "whole" else "JSON inside"
+    name += " after the schema" if check.schema is not None else ""
+    saw = f"it is {_short(looked_at)}"
+    problem = f"{saw}, which is no JSON" if check.json == "whole" else f"{saw}, without JSON"
+    for value in _json_in(looked_at, check.json == "inside"):
+        problem = "" if check.schema is None else _breach(check.schema, value)
+        if not problem:
+            return name, True, saw
+    return name, False, problem
+
+
+def _json_in(looked_at: Any, anywhere: bool) -> Iterator[Any]:
+    if not isinstance(looked_at, str):
+        yield looked_at
+        return
+    if not anywhere:
+        with suppress(ValueError, RecursionError):
+            yield json.loads(looked_at)
+        return
+    for begin in re.finditer(r"[{\[]", looked_at):
+        with suppress(ValueError, RecursionError):
+            yield json.JSONDecoder().raw_decode(looked_at, begin.start())[0]
+
+
+def _breach(schema: Mapping[str, Any], value: Any) -> str:
+    import jsonschema
+
+    try:
+        jsonschema.Draft202012Validator(schema).validate(value)
+    except jsonschema.ValidationError as error:
+        return f"{_cut(error.message)} (at {error.json_path})"
+    return ""
 
 
 def _stamp(folder: Path | None, file: str) -> Stamp:

@@ -20,7 +20,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Can stand in a template."""
 ALIASES = {"condition": "if", "negated": "not"}
 """Keys that Python keeps for itself."""
-Type = Literal["string", "integer", "number", "boolean", "file", "list", "object"]
+Type = Literal[
+    "string", "integer", "number", "boolean", "file", "list", "object", "any", "functions", "checks"
+]
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -28,7 +30,10 @@ class Input:
     """What a task is given."""
 
     type: Type = "string"
-    """A file is given as its path, and stands in a template for its text."""
+    """A file is given as its path, and stands in a template for its text. `any`: of a text, the
+    JSON that it is, else the text. `functions`: JSON schemas of functions that the model is offered
+    beside the tools; what it calls is looked at and not run, and ends the step. `checks`: more of
+    them, as they stand in a task file; so a row brings its own."""
     description: str = ""
     default: Any = None
     """Without one, the input has to be given."""
@@ -78,12 +83,19 @@ class Check:
     """A regular expression (Python's) that is found somewhere."""
     equals: Any = None
     """A text, without the white space around it; or a JSON value."""
+    same: Any = None
+    """This, however it is written: texts without regard to case, white space and punctuation,
+    numbers as far off as `within` says, lists in any order, JSON by value."""
+    json: Literal["whole", "inside"] | None = None
+    """The answer is JSON, or JSON stands in it somewhere."""
+    schema: dict[str, Any] | None = None
+    """A JSON schema that this JSON follows."""
     path: str | None = None
     """A JSON path, such as `$.items[0].price`: what is found there is checked, not the whole."""
     number: float | str | None = None
     """This number; a text is a template that gives one."""
     within: Annotated[float, Field(ge=0)] = 0.0
-    """How far off the number may be."""
+    """How far off a number may be."""
     called: str | None = None
     """A tool that was called."""
     arguments: dict[str, Any] | None = None
@@ -92,6 +104,10 @@ class Check:
     """So many such calls, no more and no less."""
     calls: tuple[str, ...] | None = None
     """Tools that were called in this order, others between them or not."""
+    accepted: str | tuple[dict[str, dict[str, tuple[Any, ...]]], ...] | None = None
+    """The calls that are right, as the Berkeley Function-Calling Leaderboard writes them:
+    `{function: {argument: [values]}}` for each call, in any order, and no call but these. The value
+    "" says that the argument may be left out. An empty list: nothing may be called."""
     no_calls: Literal[True] | None = None
     """No tool was called."""
     files: tuple[str, ...] | None = None
@@ -133,6 +149,20 @@ class Step:
 
 
 @dataclass(frozen=True, config=CONFIG)
+class Labels:
+    """What `tinsmith eval` runs the task over, and which column says what is right."""
+
+    rows: str = ""
+    """A file of rows, as its path from the folder of the task."""
+    label: str | dict[str, str] = ""
+    """A column. It says what the answer must be; where the answer's schema has a property of this
+    name, or only one property, what that must be. Or, for each of several columns, a JSON path in
+    the answer. They are compared as the check `same` does."""
+    within: Annotated[float, Field(ge=0)] = 0.0
+    """How far off a number may be."""
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Form:
     """A task for Tinsmith."""
 
@@ -167,3 +197,5 @@ class Form:
     templates. They are written when every check has passed."""
     checks: tuple[Check, ...] = ()
     """What must be true of the run, all of it."""
+    eval: Labels = Labels()
+    """For `tinsmith eval`; a run does not look at it."""

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from agent.errors import UnknownName, UsageError
+from agent.tasks import brought
 from agent.tasks.form import Input
 from agent.tasks.task import Task
 from tools.errors import ToolError
@@ -21,6 +22,9 @@ NOUNS = {
     "file": "the path of a file",
     "list": "a list",
     "object": "keys with values",
+    "any": "anything",
+    "functions": "a list of functions",
+    "checks": "a list of checks",
 }
 WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -42,6 +46,8 @@ def misfit(kind: Any, value: Any) -> str:
         "list": isinstance(value, list | tuple),
         "object": isinstance(value, Mapping),
     }
+    if kind in brought.KINDS:
+        return brought.misfit(kind, value)
     return f"is not {NOUNS[kind]}" if kind in fits and not fits[kind] else ""
 
 
@@ -104,12 +110,25 @@ def _parsed(name: str, one: Input, text: str) -> Any:
             return int(text)
         if one.type == "number":
             return float(text)
-        if one.type in ("list", "object"):
+        if one.type == "any":
+            return _json_or_text(text)
+        if one.type in ("list", "object", *brought.KINDS):
             return json.loads(text)
     except (ValueError, KeyError, RecursionError):
-        hint = ", in JSON" if one.type in ("list", "object") else ""
+        hint = ", in JSON" if one.type in ("list", "object", *brought.KINDS) else ""
         raise UsageError(f"{name} = {text!r}; it is {NOUNS[one.type]}{hint}") from None
     return text
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no value of JSON")
 
 
 def _text(name: str, path: str) -> FileText:

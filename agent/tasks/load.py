@@ -76,7 +76,7 @@ def load_lanes(
     """`load`, for up to so many threads: each has one to itself. The caller closes all engines, the
     first one last."""
     quiet()
-    embedder = app.load_embedder() if task.form.tools else None
+    embedder = app.load_embedder() if offers(task) else None
     judge = judge_with(Shared(embedder) if embedder else None)
     skills = skills_for(task)
     engines = app.load_engines(settings, lanes, tell)
@@ -105,6 +105,12 @@ class Shared:
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
         return np.stack(vectors)
+
+
+def offers(task: Task) -> bool:
+    """Whether the model may call anything."""
+    kinds = (one.type for one in task.form.inputs.values())
+    return bool(task.form.tools) or "functions" in kinds
 
 
 def judge_with(embedder: Embedder | None) -> Callable[[], Offering]:

@@ -16,11 +16,11 @@ from agent.tasks import paths, templates
 from agent.tasks.lines import Place, Read
 
 KINDS = (
-    "contains", "matches", "equals", "number", "called", "calls", "no_calls", "files",
-    "seconds_under", "tokens_under", "judge",
+    "contains", "matches", "equals", "same", "json", "number", "called", "calls", "accepted",
+    "no_calls", "files", "seconds_under", "tokens_under", "judge",
 )  # fmt: skip
 """The keys of a check that say what is checked."""
-OF_ANSWER = ("contains", "matches", "equals", "number")
+OF_ANSWER = ("contains", "matches", "equals", "same", "number")
 """Those that `path` goes with."""
 ALWAYS = ("inputs", "steps")
 _GLOBALS = ("range", "dict", "namespace", "cycler", "joiner", "true", "false", "none")
@@ -56,6 +56,9 @@ class _Look:
                 yield self._at(place, f"{path!r} lies outside of the working folder")
         for at, check in enumerate(_list(self._data.get("checks"))):
             yield from self._check(("checks", at), _mapping(check))
+        for column, path in _mapping(_mapping(self._data.get("eval")).get("label")).items():
+            if isinstance(path, str) and (why := paths.wrong_path(path)):
+                yield self._at(("eval", "label", column), f"{path!r} is no JSON path: {why}")
 
     def _all_ids(self) -> list[str]:
         return self._ids or ["answer"]
@@ -125,11 +128,12 @@ class _Look:
         elif not kinds and "path" not in check:
             yield self._at(place, f"a check says what is checked: {', '.join(KINDS)} or path")
         for key, wanted in (
-            ("within", ("number",)),
+            ("within", ("number", "same")),
+            ("schema", ("json",)),
             ("arguments", ("called",)),
             ("count", ("called",)),
             ("path", (*OF_ANSWER, "path")),
-            ("of", (*OF_ANSWER, "judge", "path")),
+            ("of", (*OF_ANSWER, "json", "judge", "path")),
         ):
             if key in check and kinds and not set(wanted) & set(kinds):
                 goes = " or ".join(one for one in wanted if one != "path")
@@ -145,6 +149,10 @@ class _Look:
                 yield self._at((*place, "matches"), said)
         if isinstance(path := check.get("path"), str) and (why := paths.wrong_path(path)):
             yield self._at((*place, "path"), f"{path!r} is no JSON path: {why}")
+        if (why := answers.wrong_schema(_mapping(check.get("schema")))) and "schema" in check:
+            yield self._at((*place, "schema"), why)
+        if any(_mapping(one).get("type") == "functions" for one in self._inputs.values()):
+            return  # which functions there are, only the row says
         named = [*_list(self._data.get("tools")), *(step.get("tool") for step in self._steps)]
         offered = [name for name in named if isinstance(name, str)]
         for key in ("called", "calls"):

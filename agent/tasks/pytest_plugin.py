@@ -83,7 +83,14 @@ class TaskItem(pytest.Item):
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""
         from agent import app
-        from agent.tasks.load import judge_with, load, settings_for, skills_for, tools_for
+        from agent.tasks.load import (
+            judge_with,
+            load,
+            offers,
+            settings_for,
+            skills_for,
+            tools_for,
+        )  # fmt: skip
         from agent.tasks.run import Stop, refuse
 
         tools = tools_for(task, [], lambda line: None)
@@ -96,7 +103,7 @@ class TaskItem(pytest.Item):
                 one.engine.close()
             loaded.clear()
             loaded[settings] = load(task, settings, tools)
-        judge = judge_with(app.load_embedder() if task.form.tools else None)
+        judge = judge_with(app.load_embedder() if offers(task) else None)
         return dataclasses.replace(
             loaded[settings], tools=tools, skills=skills, offering=judge, stop=Stop()
         )

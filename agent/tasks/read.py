@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.errors import UsageError
 from agent.tasks import bounds, lines, meaning
-from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Step
+from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Labels, Step
 from agent.tasks.lines import Place
 from agent.tasks.task import Task, TaskFileError
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 ENDINGS = (".yaml", ".yml", ".md")
+UNHASHED = ("name", "description", "eval")
+"""Keys that change nothing in what comes of a run."""
 NOUNS = {
     "string": "a text",
     "int": "a whole number",
@@ -74,7 +76,7 @@ def plain(form: Form) -> dict[str, Any]:
 
 
 def hash_of(form: Form) -> str:
-    said = {key: one for key, one in plain(form).items() if key not in ("name", "description")}
+    said = {key: one for key, one in plain(form).items() if key not in UNHASHED}
     # the order of a schema's keys is the order in which the model writes them: it is not sorted
     written = json.dumps(said, ensure_ascii=False)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -204,7 +206,7 @@ def keys_of(place: Place) -> list[str]:
     elif len(place) == 2:
         kind = kinds[str(place[0])]
     else:
-        kind = {"sampling": Drawing, "limits": Bounds}[str(place[0])]
+        kind = {"sampling": Drawing, "limits": Bounds, "eval": Labels}[str(place[0])]
     return [ALIASES.get(field.name, field.name) for field in dataclasses.fields(kind)]
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,9 +26,9 @@ from agent.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded, Us
 from agent.loop import Agent, Limits
 from agent.memory.unkept import Unkept
 from agent.offering import Offering
-from agent.tasks import bounds, checks, inputs, templates
+from agent.tasks import bounds, brought, checks, inputs, templates
 from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
-from agent.tasks.form import Step
+from agent.tasks.form import Check, Step
 from agent.tasks.lines import Place
 from agent.tasks.tape import Live, calls_in
 from agent.tasks.task import Task, TaskFileError
@@ -171,6 +171,10 @@ class _Run:
         self.calls: list[Called] = []
         self.done: list[Done] = []
         self.usage = Usage()
+        self.checks: tuple[Check, ...] = task.form.checks
+        """With those that are among the inputs."""
+        self._functions: Mapping[str, BaseTool] = {}
+        """Offered, and looked at instead of run when they are called."""
         self._given = given
         self._policy = means.tape.approver(allow(task.form.approve))
         self._results: dict[str, str] = {}
@@ -197,7 +201,9 @@ class _Run:
                 refuse(self.task, self.means.tools, self.means.skills)
             filled = inputs.filled(self.task, envelope.inputs)
             self._values = {**filled, "inputs": SimpleNamespace(**filled)}
-            before = checks.snapshot(self.means.folder, self.task)
+            self.checks += brought.checks(self.task, envelope.inputs)
+            self._functions = brought.functions(self.task, envelope.inputs)
+            before = checks.snapshot(self.means.folder, self.checks)
             for at, step in enumerate(self.task.steps):
                 self._step(at, step)
             spent = self.fact("seconds", lambda: time.monotonic() - self._began)
@@ -246,6 +252,14 @@ class _Run:
         }
         return {**self._values, "steps": SimpleNamespace(**steps)}
 
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """Of all that the model may call, the JSON schemas."""
+        from tools.base import spec
+
+        offered = {name: self.means.tools[name] for name in self.task.form.tools}
+        made = [spec(tool) for tool in (*offered.values(), *self._functions.values())]
+        return {one.name: one.parameters for one in made if one is not None}
+
     def fact(self, kind: str, ask: Callable[[], Any]) -> Any:
         """Of the world: `ask`, or what a record says."""
         return self.means.tape.fact(kind, ask)
@@ -271,8 +285,9 @@ class _Run:
         sampling: Sampling,
         step: str,
         told: Sequence[BaseMessage] = (),
-    ) -> str:
-        """The answer to one prompt, in a conversation of its own. Raises _Failed, _Ended."""
+    ) -> str | None:
+        """The answer to one prompt, in a conversation of its own. None: the model called a function
+        that is only looked at. Raises _Failed, _Ended."""
         session = Unkept()
         agent = Agent(
             self.means.engine,
@@ -285,8 +300,12 @@ class _Run:
         )
         ended, notice = None, ""
         try:
-            with self.means.stop.ends(agent.stop):
-                for event in agent.send(text, told, schema):
+            with self.means.stop.ends(agent.stop), closing(agent.send(text, told, schema)) as turn:
+                for event in turn:
+                    if isinstance(event, ToolStarted) and event.name in self._functions:
+                        self._looked_at(session.messages[-1], step)
+                        self.usage += agent.usage
+                        return None
                     self._hear(event, step)
                     if isinstance(event, Notice):
                         notice = event.text
@@ -308,10 +327,16 @@ class _Run:
             f"it ended early ({ended.reason}); limits say how far it may go", ended.reason
         )
 
+    def _looked_at(self, reply: BaseMessage, step: str) -> None:
+        for call in getattr(reply, "tool_calls", ()):
+            if call["name"] in self._functions:
+                self.means.hear(ToolStarted(call["id"] or "", call["name"], call["args"]))
+                self.calls.append(Called(step, call["name"], call["args"], "not run", True, 0.0))
+
     def judge(self, text: str, schema: Mapping[str, Any], sampling: Sampling) -> str:
         """JSON. Raises _Ended."""
         try:
-            return self.ask(text, schema, {}, sampling, "judge")
+            return self.ask(text, schema, {}, sampling, "judge") or ""
         except _Failed as failed:
             raise _Ended("failed", f"the judge failed: {failed}") from None
 
@@ -376,6 +401,9 @@ class _Run:
         if not text.strip():
             raise _Ended("usage", f"{self.task.where((*place, 'prompt'))}: the prompt is empty")
         tools = {name: self.means.tools[name] for name in self.task.form.tools}
+        if both := tools.keys() & self._functions.keys():
+            raise _Ended("usage", f"{', '.join(sorted(both))}: a tool and a function of this name")
+        tools |= self._functions
         sampling = sampling_of(self.task)
         if number:  # the likeliest answer would be the same again
             sampling = replace(sampling.varied(), seed=number)
@@ -385,7 +413,7 @@ class _Run:
             self.means.skills[name] for name in self.task.form.skills if name in self.means.skills
         ]
         said = self.ask(text, step.schema, tools, sampling, step.id, skills)
-        if step.schema is None:
+        if said is None or step.schema is None:
             return said
         try:
             return answers.parsed(said, step.schema)

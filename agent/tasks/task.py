@@ -31,8 +31,9 @@ class Task:
     """What the file says."""
     file: Path
     hash: str
-    """Of all that is in the form but its name and description: other comments, other white space
-    and another order of the keys do not change it. The model that the user chooses is no part."""
+    """Of all that is in the form but its name, its description and `eval`: other comments, other
+    white space and another order of the keys do not change it. The model that the user chooses is
+    no part."""
     lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
     texts: Mapping[Place, int] = field(default_factory=dict, repr=False)
 

@@ -19,7 +19,7 @@ from agent import app, prompts
 from agent.errors import TinsmithError, UsageError
 from agent.settings import Settings
 from agent.tasks.envelope import Envelope
-from agent.tasks.load import load_lanes, tools_for
+from agent.tasks.load import load_lanes, skills_for, tools_for
 from agent.tasks.run import Means, refuse, run
 from agent.tasks.task import Task
 from tools.errors import ToolError
@@ -99,7 +99,7 @@ class Worker:
                     "works with files there; every worker needs that folder"
                 ) from error
         tools = tools_for(order.task, order.paths, lambda line: None)
-        refuse(order.task, tools)
+        refuse(order.task, tools, skills_for(order.task))
         means = load_lanes(order.task, order.settings, tools, order.lanes)
         self._task = order.task
         self._means = [replace(one, folder=Path.cwd()) for one in means]

@@ -172,6 +172,24 @@ def wilson(right: float, rows: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def sign_test(only_one: int, only_other: int) -> float:
+    """How likely so uneven a split is by chance, both ways (exact sign test, as McNemar's of two
+    models on the same rows): of the rows that only one of the two had right, how many each."""
+    rows = only_one + only_other
+    tail = sum(math.comb(rows, at) for at in range(min(only_one, only_other) + 1))
+    return min(1.0, 2 * tail / (1 << rows))
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """The same chances when all of them are looked at (Holm 1979), in their order."""
+    made = [0.0] * len(chances)
+    highest = 0.0
+    for at, place in enumerate(sorted(range(len(chances)), key=lambda one: chances[one])):
+        highest = max(highest, min(1.0, chances[place] * (len(chances) - at)))
+        made[place] = highest
+    return made
+
+
 def _rates(right: int, said: int, there: int) -> Mapping[str, Any]:
     if not there:
         return {"precision": None, "recall": None, "f1": None, "rows": 0}

@@ -148,6 +148,13 @@ class Offering:
         few = len(counted) <= self._offer_all
         return specs if self._embedder is None or few else ()
 
+    def nearest(self, request: str, specs: Sequence[ToolSpec]) -> float:
+        """How near to `request` the tool is that fits best; without an embedder -1."""
+        compared = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE]
+        if self._embedder is None or not compared:
+            return -1.0
+        return max(self._nearness(request, compared))
+
     def announce(
         self,
         history: Sequence[BaseMessage],

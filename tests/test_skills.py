@@ -25,7 +25,7 @@ from agent.prompts import shipped
 from agent.skills.format import Mistake, read
 from agent.skills.places import Place, Shelf
 from agent.skills.telling import FEW, Skills, in_full, is_told
-from tools.base import tools_of
+from tools.base import spec, tools_of
 from tools.calculate import calculate
 from tools.files import Files
 
@@ -271,6 +271,21 @@ def test_another_request_brings_none(tmp_path: Path, embedder: SentenceEmbedder)
     agent = built(ScriptedEngine(say("Paris.")), tmp_path, embedder)
     list(agent.send("what is the capital of France?"))
     assert not told(agent)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "list the files in src", "create todo.txt with three items", "learn from a.csv",
+        "index everything in manual", "train a classifier on reviews.csv", "what does a.txt say?",
+    ],
+)  # fmt: skip
+def test_what_a_tool_does_alone_brings_no_skill(embedder: SentenceEmbedder, request_: str) -> None:
+    skills = Skills(Shelf([Place(shipped("skills"), "shipped")]), embedder, 8192)
+    specs = [one for tool in app.built_in() if (one := spec(tool))]
+    nearest = Offering(embedder, 10).nearest(request_, specs)
+    assert skills.chosen(request_, nearest) is None
+    assert skills.chosen("an overview of the folder of notes, please", -1.0) is not None
 
 
 def test_a_skill_that_is_named_is_told_without_an_embedder(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ steps begin with, and says the skill's form again before the answer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from agent.skills.telling import Skills, in_full, is_told, skill_before
@@ -26,17 +26,18 @@ def advice(
     sent: Sequence[BaseMessage],
     text: str,
     attached: Sequence[BaseMessage],
+    nearest_tool: Callable[[], float],
 ) -> tuple[Sequence[BaseMessage], Skill | None]:
     """What is said of skills before the request `text`, and the one that it is done by.
 
     The skill that the user has put there is all, else the one that the request wants, else the
-    lines of some.
+    lines of some. `nearest_tool` gives the cosine of the tool that fits `text` best.
     """
     if skills is None:
         return [], None
     given = skill_before(sent, attached)
     known = skills.known()
-    meant = known.get(given) if given else skills.chosen(text)
+    meant = known.get(given) if given else skills.chosen(text, nearest_tool())
     if meant is None:
         return skills.name_some(text, sent), None
     return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant

@@ -64,15 +64,19 @@ class Skills:
     def known(self) -> Mapping[str, Skill]:
         return self.shelf.found().skills
 
-    def chosen(self, request: str) -> Skill | None:
-        """The skill that `request` names, else the one that the embedder takes it to mean."""
+    def chosen(self, request: str, nearest_tool: float) -> Skill | None:
+        """The skill that `request` names, else the one that the embedder takes it to mean.
+
+        `nearest_tool`: the cosine of the tool that fits best. What a tool does alone needs no
+        skill, which would only lead away from it.
+        """
         known = self.known()
         named = [name for name in known if "-" in name and _names(request, name)]
         if named:
             return known[named[0]]
         near = self.nearness(request, known)
         best = max(near, key=lambda name: near[name], default="")
-        return known[best] if best and near[best] > IS_MEANT else None
+        return known[best] if best and near[best] > max(IS_MEANT, nearest_tool) else None
 
     def nearness(self, request: str, known: Mapping[str, Skill]) -> dict[str, float]:
         """The cosine of each with `request` or with its beginning; without an embedder none."""

@@ -1,6 +1,6 @@
 """Rows on a Ray cluster: two workers against one, and one of two killed in the middle.
 
-    python -m benchmarks.cluster                # --rows 64 --seconds 2
+    python -m benchmarks.cluster                # --rows 200 --seconds 1
 
 The model is a small HTTP server of this machine that sleeps before it answers, as a model server
 does which is busy elsewhere: what is measured is how well workers wait side by side, not a model.
@@ -100,8 +100,8 @@ class _Slow(BaseHTTPRequestHandler):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of an answer")
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of an answer")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place, SlowServer(given.seconds).running() as server:
         os.environ["TINSMITH_HOME"] = place

@@ -25,7 +25,7 @@ def run(job: Job) -> None:
         from ray.train import RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
     except ImportError as error:
-        raise PlanError("Ray is not installed: pip install 'ray[train]'") from error
+        raise PlanError("Ray is not installed: pip install 'tinsmith[cluster]'") from error
     import torch
 
     job.say("starting Ray")

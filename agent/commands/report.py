@@ -12,8 +12,10 @@ from agent.tasks.task import Task
 
 WIDE = 90
 """Characters of an input, an answer, a reason."""
-TOOLS = 12
-"""Tools that are shown; all of them are in the JSON."""
+MOST = 12
+"""Tools, or checks, that are shown; all of them are in the JSON."""
+LEAST = 3
+"""Rows in which a tool was called, for its share to say something."""
 Measured = Mapping[str, Mapping[str, Any]]
 """By the name of a file of results: rows, seconds, memory."""
 
@@ -122,12 +124,17 @@ def _told(pair: Pair) -> str:
 def _shares(
     what: str, found: Sequence[Mapping[str, Share]], scored: Sequence[Scored]
 ) -> Iterator[str]:
-    names = list(dict.fromkeys(name for one in found for name in one))
-    if not names or (what == "check" and len(names) == 1):  # the table has said it
+    everything = dict.fromkeys(name for one in found for name in one)
+    names = [
+        name
+        for name in everything
+        if what == "check" or any(one[name].rows >= LEAST for one in found if name in one)
+    ][:MOST]
+    if not names or (what == "check" and len(everything) == 1):  # the table has said it
         return
     yield ""
     table = [(what, *(cell for one in scored for cell in (one.model, "95 %")))]
-    for name in names[:TOOLS]:
+    for name in names:
         cells = []
         for one in found:
             share = one.get(name)
@@ -136,8 +143,8 @@ def _shares(
             )
         table.append((name, *cells))
     yield from _table(table)
-    if len(names) > TOOLS:
-        yield f"and {len(names) - TOOLS:,} more: --json"
+    if left := len(everything) - len(names):
+        yield f"and {left:,} more: --json"
 
 
 def _wrong(one: Scored) -> Iterator[str]:

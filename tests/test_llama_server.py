@@ -52,10 +52,10 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from agent.engines.llama_server import PROGRAM, LlamaServer
-server = LlamaServer(Path(sys.argv[1]), 512, "cpu", 64)
+server = LlamaServer(Path(sys.argv[1]), 512, "cpu", 64, lanes=2)
 if sys.argv[2] == "loaded":
     server.wait_until_loaded()
-print(server._process.pid, flush=True)
+print(server._process.pid, server._folder.name, flush=True)
 time.sleep(600)
 """
 LOADS_FOREVER = """
@@ -81,9 +81,12 @@ def test_it_ends_when_the_process_that_started_it_is_killed(
         env=environment,
     ) as parent:
         assert parent.stdout is not None
-        server = os.pidfd_open(int(parent.stdout.readline()))
+        process, folder = parent.stdout.readline().split()
+        server = os.pidfd_open(int(process))
         parent.kill()
     _wait_for_the_end_of(server)
+    if state == "loaded":  # before that there is nothing in it
+        assert not Path(folder).exists()
 
 
 def _wait_for_the_end_of(process: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import signal
 import sys
 
 
@@ -44,9 +46,13 @@ def main() -> None:
     except (OSError, RuntimeError) as error:
         said = {"error": str(error)}
     try:
+        if hasattr(signal, "SIGIO"):
+            signal.signal(signal.SIGIO, signal.SIG_IGN)  # from now on the end can be read
         print(json.dumps(said), file=answer, flush=True)
         sys.stdin.read()
     finally:
+        if folder:  # also where the process that made it was killed
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)  # a server that is taken down as Python ends hangs
 
 

@@ -157,6 +157,7 @@ def test_a_row_of_a_hundred_megabytes_is_refused_without_being_held(tmp_path: Pa
 
 
 @given(OBJECTS, st.randoms())
+@settings(deadline=None)
 def test_the_content_is_the_same_whatever_the_order_of_the_columns(
     values: dict[str, Any], chance: Any
 ) -> None:
@@ -166,6 +167,7 @@ def test_the_content_is_the_same_whatever_the_order_of_the_columns(
 
 
 @given(st.lists(OBJECTS, max_size=12))
+@settings(deadline=None)
 def test_every_row_has_an_identity_of_its_own_copies_too(objects: list[dict[str, Any]]) -> None:
     rows = from_bytes(written(objects))
     assert not any(row.wrong for row in rows)
@@ -175,6 +177,7 @@ def test_every_row_has_an_identity_of_its_own_copies_too(objects: list[dict[str,
 
 
 @given(st.lists(OBJECTS, max_size=12), st.randoms())
+@settings(deadline=None)
 def test_other_rows_and_another_order_change_no_identity(
     objects: list[dict[str, Any]], chance: Any
 ) -> None:
@@ -185,7 +188,7 @@ def test_other_rows_and_another_order_change_no_identity(
 
 
 @given(st.binary(max_size=300), st.sampled_from(["jsonl", "csv", "tsv"]))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_bytes_break_the_reader(text: bytes, kind: str) -> None:
     try:
         rows = from_bytes(text, kind)
@@ -196,6 +199,7 @@ def test_no_bytes_break_the_reader(text: bytes, kind: str) -> None:
 
 
 @given(st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=8))
+@settings(deadline=None)
 def test_what_csv_holds_comes_back(table: list[list[str]]) -> None:
     table = [[one.replace("\0", "").replace("\r", "") for one in row] for row in table]
     file = io.StringIO(newline="")
@@ -211,6 +215,7 @@ def test_what_csv_holds_comes_back(table: list[list[str]]) -> None:
     st.none() | st.integers(1, 30),
     st.none() | st.integers(1, 30),
 )
+@settings(deadline=None)
 def test_the_parts_of_a_selection_make_up_the_whole_each_row_once(
     numbers: list[int], parts: int, limit: int | None, sample: int | None
 ) -> None:

@@ -219,7 +219,9 @@ class Batch:
         room = min((one.chunk for one in rest), default=0)
         for reading in sorted(rest, key=lambda one: one.left):
             held = len(reading.held.ids)
-            if at == room or any(
+            if at == room:
+                break
+            if reading.left > SHARED and any(
                 _common(one.reading.ids, reading.ids) >= held + SHARED for one in parts
             ):
                 continue
@@ -238,6 +240,8 @@ class Batch:
                 self._finish(reading, True)
                 return
             held.keep(min(common, len(ids) - 1))  # at least one token, for its logits
+        if reading.left <= SHARED:
+            return
         with self._changed:
             others = [one for one in self._lanes if one is not held]
         known, best = max(

@@ -176,7 +176,13 @@ class Cluster:
     def _ended(self) -> Iterator[tuple[Row, Envelope]]:
         """What has come, after waiting a little for it."""
         self._refuse_nobody()
-        ended, _ = self._ray.wait(list(self._asked), timeout=GLANCE)
+        try:
+            ended, _ = self._ray.wait(list(self._asked), timeout=GLANCE)
+        except ConnectionError as error:  # of ray://; else Ray ends this process after a minute
+            raise EngineError(
+                "the cluster does not answer any more; what is finished is kept, and the same "
+                "command goes on"
+            ) from error
         for ref in ended:
             asked = self._asked.pop(ref)
             try:

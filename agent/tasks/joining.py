@@ -62,12 +62,12 @@ def joined(on: str, workers: int | None) -> Iterator[Any]:
         )
     except Exception as error:  # Ray has no word for what all may go wrong here
         raise EngineError(f"--on {on}: Ray did not start: {error}") from error
-    try:
-        # it prints there what it thinks of a lost worker, whatever it was told of logs
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+    # it prints there what it thinks of a lost worker, whatever it was told of logs
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        try:
             yield ray
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 def _address(on: str) -> str:

@@ -177,6 +177,9 @@ WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "of
 LEAST_WINDOW = 256
 """Tokens. llama.cpp makes no smaller one."""
 
+LONGEST = 1e6
+"""Seconds. More than some systems can wait for is an error there, in the middle of a turn."""
+
 RANGES: dict[str, tuple[float, float]] = {
     "context": (0, 1e9),
     "temperature": (0, 2),
@@ -186,7 +189,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "repetition_penalty": (0.01, 10),
     "max_tokens": (1, 1e9),
     "max_steps": (1, 1000),
-    "max_seconds": (0.001, 1e9),
-    "tool_timeout": (0.001, 1e9),
+    "max_seconds": (0.001, LONGEST),
+    "tool_timeout": (0.001, LONGEST),
     "offer_all": (0, 1000),
 }

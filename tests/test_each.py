@@ -127,6 +127,57 @@ def test_the_same_again_runs_what_failed_and_what_is_missing(tmp_path: Path) -> 
     assert [one["answer"] for one in run.results] == ["a please", "b", "c please", "d please"]
 
 
+def test_the_same_again_runs_rows_whose_file_was_not_there(tmp_path: Path) -> None:
+    late = tmp_path / "late.txt"
+    task = parse("inputs: {text: {type: file}}\nprompt: '{{ text }}'\n", Path("t.task.yaml"))
+    run = Run(tmp_path, str(late), task=task)
+    with run.rows.open("a") as file:
+        file.write("no json\n")  # which is as wrong the next time
+    assert run.go(Echo()) == {"usage": 2}
+    late.write_text("here")
+    engine = Echo()
+    assert run.go(engine) == {"done": 1, "usage": 1}
+    assert engine.asked == ["here"]
+    with run.batch() as (batch, _):
+        assert batch.left == 0
+
+
+def test_a_last_line_without_its_end_is_a_result_and_does_not_flow_into_the_next(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, "a please", "b please")
+    run.go(Echo())
+    whole = run.out.read_bytes()
+    first, second = whole.splitlines()
+    run.out.write_bytes(second + b"\n" + first)  # and not in their order
+    assert run.go(Echo()) == {"done": 2}
+    assert run.out.read_bytes() == whole
+    run.out.write_bytes(whole[:-1])
+    other = parse("inputs: {text: {}}\nprompt: 'Now: {{ text }}'\n", Path("t.task.yaml"))
+    with pytest.raises(UsageError, match="is a result of the task"):
+        Run(tmp_path, "a please", "b please", task=other).go(Echo())
+    assert run.out.read_bytes() == whole[:-1]
+
+
+@pytest.mark.parametrize(
+    ("key", "damaged"),
+    [("ok", None), ("error", 3), ("answer", ...), ("seconds", "x"), ("checks", [{}]),
+     ("calls", [1]), ("usage", {"prefilled": 1}), ("reason", []), ("id", 1)],
+)  # fmt: skip
+def test_a_damaged_result_is_told_with_its_line(tmp_path: Path, key: str, damaged: Any) -> None:
+    run = Run(tmp_path, "a please", "b please")
+    run.go(Echo())
+    first, second = run.results
+    second[key] = damaged
+    if damaged is ...:
+        del second[key]
+    run.out.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    with pytest.raises(UsageError, match=r"out\.jsonl:2 is no result"):
+        summed(run.out)
+    with pytest.raises(UsageError, match=r"out\.jsonl:2 is no result"):
+        run.go(Echo())
+
+
 def test_equal_rows_are_rows_of_their_own(tmp_path: Path) -> None:
     run = Run(tmp_path, "a please", "b please", "a please", "a please")
     run.go(Echo(), selection=Selection(limit=3))

@@ -280,6 +280,8 @@ def test_the_command_reports_and_the_same_command_goes_on(tmp_path: Path) -> Non
         (["--models", "a,,b"], "names, with a comma"),
         (["--models", "a,b", "--model", "c"], "give all of them to --models"),
         (["--each", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (["--models", "a,b", "--workers", "2"], "--workers is for a cluster"),
+        (["--models", "a,b", "--on", "no address"], "--on no address: it is `ray`"),
     ],
 )
 def test_what_cannot_be_evaluated_is_told(tmp_path: Path, words: list[str], says: str) -> None:
@@ -296,6 +298,16 @@ def test_a_model_that_is_not_here_is_told_before_any_is_run(tmp_path: Path) -> N
     assert ended.returncode != 0
     assert "no.gguf" in ended.stderr
     assert not (tmp_path / "kinds.eval").exists()
+
+
+def test_the_cluster_is_that_of_every_model(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    prepared(tmp_path)
+    words = ["eval", "kinds.task.yaml", "--label", "kind", "--engine", "openai"]
+    words += ["--url", "http://127.0.0.1:1", "--models", "a,b"]
+    ended = tinsmith(*words, "--on", "127.0.0.1:1", "--workers", "2", folder=tmp_path)
+    assert ended.returncode != 0
+    assert ended.stderr.count("--on 127.0.0.1:1: nobody answers there") == 2
 
 
 def test_two_real_models_are_measured_one_after_the_other(

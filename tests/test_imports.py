@@ -89,6 +89,20 @@ def test_rows_of_the_leaderboard_that_cannot_be_taken_are_told_by_line(tmp_path:
     assert "m_2 has no answer" in found.left_out[1]
 
 
+def test_damaged_files_of_the_leaderboard_are_told(tmp_path: Path) -> None:
+    odd = {**ADD, "parameters": {"type": "dict", "properties": []}}
+    rows = [a_row("i_0"), {**a_row("i_1"), "function": [odd]}]
+    found = from_bfcl.read(leaderboard(tmp_path, "irrelevance", *rows))
+    assert len(found.left_out) == 1
+    assert "irrelevance.json:2 is left out: it is no row of the leaderboard" in found.left_out[0]
+    (tmp_path / "BFCL_v4_irrelevance.json").write_bytes(b"\xff\n")
+    with pytest.raises(UsageError, match=r"irrelevance\.json is not UTF-8"):
+        from_bfcl.read(tmp_path / "BFCL_v4_irrelevance.json")
+    odd_id = leaderboard(tmp_path, "simple", {**a_row("s"), "id": ["s"]})
+    with pytest.raises(UsageError, match="no row of"):
+        from_bfcl.read(odd_id)
+
+
 @pytest.mark.parametrize("name", ["BFCL_v4_java.json", "BFCL_v4_multi_turn_base.json", "x.json"])
 def test_categories_that_cannot_be_taken_are_refused_by_name(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=name):

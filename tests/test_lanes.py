@@ -17,6 +17,8 @@ from langchain_core.messages import HumanMessage
 
 from agent import app, grammar
 from agent.engines.base import Choice, Sampling
+from agent.engines.batch import Batch
+from agent.engines.cache import Held
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine
 from agent.engines.transformers import TransformersModel
@@ -200,6 +202,28 @@ def test_memory_that_runs_out_is_told_to_every_lane_and_they_go_on(
         return drain(lane.generate(prompt(lane, "rain"), None, Sampling(), 4))[2]
 
     assert at_once(several.lanes, all_told) == ["length"] * LANES
+
+
+def test_a_pass_that_fails_takes_nothing_from_a_lane_that_had_no_part_in_it(
+    several: TransformersModel,
+) -> None:
+    drawn, failed = Held(several.module.config), Held(several.module.config)
+    batch = Batch(several.module, [drawn, failed])
+    try:
+        never = threading.Event()
+        assert batch.read(drawn, prompt(several, "rain"), 512, never)
+
+        def none(module: Any, args: Any, kwargs: Any) -> None:
+            raise torch.OutOfMemoryError("nothing left")
+
+        hook = several.module.register_forward_pre_hook(none, with_kwargs=True)
+        with pytest.raises(torch.OutOfMemoryError):
+            batch.read(failed, prompt(several, "bread"), 512, never)
+        hook.remove()
+        assert batch.run(lambda: drawn.logits is not None)  # of which it draws next
+        assert not failed.ids
+    finally:
+        batch.close()
 
 
 def test_what_one_lane_must_read_in_pieces_keeps_no_other_waiting(

@@ -154,6 +154,31 @@ def test_tasks_show_renders_the_prompts(folder: Path) -> None:
     assert json.loads(here("tasks", "schema").stdout)["title"] == "Form"
 
 
+def test_what_an_earlier_step_would_give_is_shown_by_its_name(folder: Path) -> None:
+    (folder / "s.task.yaml").write_text(
+        "tools: [calculate]\nsteps:\n- {id: a, prompt: hi}\n"
+        "- {id: b, prompt: 'more {{ steps.a.answer }} {{ steps.a.answer.kind }}'}\n"
+        "- {id: c, tool: calculate, arguments: {expression: '{{ steps.b.answer }}'}}\n"
+    )
+    done = here("tasks", "show", "s.task.yaml", "--render")
+    assert "more <the answer of a> <the answer of a.kind>\n" in done.stdout
+    assert '{"expression": "<the answer of b>"}' in done.stdout
+
+
+def test_a_record_that_cannot_be_written_is_told_before_or_with_the_answer(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = ["run", "sum.task.yaml", "--engine", "scripted", "--script", "none"]
+    for record, says in ((".", "is a folder"), ("sum.task.yaml/r", "is no folder")):
+        early = here(*words, "--record", record)  # the script is not even looked for
+        assert (early.returncode, says in json.loads(early.stdout)["error"]) == (2, True)
+    (folder / "late.task.yaml").write_text("prompt: hi\noutputs: {r/o.txt: '{{ answer }}'}")
+    late = here("run", "late.task.yaml", "--record", "r", *scripted(tmp_path, {"say": "ho"}))
+    envelope = json.loads(late.stdout)
+    assert (late.returncode, envelope["reason"], envelope["answer"]) == (1, "failed", "ho")
+    assert "r cannot be written: " in envelope["error"]
+
+
 # where it has been installed since, pytest knows it by itself, and must not be told twice
 KNOWN = importlib.metadata.entry_points(group="pytest11", name="tinsmith")
 PLUGIN = [] if KNOWN else ["-p", "agent.tasks.pytest_plugin"]
@@ -230,6 +255,18 @@ def test_in_the_conversation_a_task_runs_with_the_model_that_is_there(
     assert "✓ contains 'blue'" in done.stderr
     assert "✗ contains 'blue': it is \"It is red.\"" in done.stderr
     assert (folder / "o.txt").read_text() == "It is blue.\n"
+
+
+def test_in_the_conversation_a_task_that_brings_functions_runs_and_is_told_what_is_left_out(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "s.task.yaml").write_text(
+        "inputs: {f: {type: functions}}\nprompt: hi\ncontext: 512\nbits: 8\n"
+    )
+    line = "/run s.task.yaml f='[]'\n"
+    done = tinsmith("chat", *scripted(tmp_path, {"say": "It is blue."}), stdin=line)
+    assert "It is blue." in done.stdout
+    assert "the task says bits, context; in the conversation" in done.stderr
 
 
 def test_a_replay_of_a_real_model_is_the_same_run(folder: Path, smollm: Path) -> None:

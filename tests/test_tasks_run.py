@@ -286,6 +286,36 @@ def test_a_replay_of_a_record_that_was_cut_or_has_more_says_so(tmp_path: Path) -
         assert envelope.exit_code == 2
 
 
+def test_a_replay_of_a_damaged_record_says_so(tmp_path: Path) -> None:
+    file, _ = _recorded(tmp_path)
+    lines = file.read_text().splitlines()
+    begin = json.loads(lines[0])
+    for damaged, says in (
+        ({"kind": "begin", "version": 1}, "bad:1 lacks"),
+        ({**begin, "tools": {"add": 1}}, "bad:1 lacks"),
+        ({**begin, "inputs": []}, "bad:1 lacks"),
+    ):
+        (tmp_path / "bad").write_text("\n".join([json.dumps(damaged), *lines[1:]]))
+        with pytest.raises(tape.ReplayDiffers, match=says):
+            tape.replayed(tmp_path / "bad", task(WHOLE), {})
+    for more in ("7", '{"kind": "reply"}', '{"kind": "call", "value": {"name": "add"}}'):
+        (tmp_path / "bad").write_text("\n".join([*lines, more]))
+        with pytest.raises(tape.ReplayDiffers, match=f"bad:{len(lines) + 1} is damaged"):
+            tape.replayed(tmp_path / "bad", task(WHOLE), {})
+    for number, line in enumerate(lines):
+        for wrong in ('"x"', "null", "[]", "{}"):
+            cut = {**json.loads(line), "value": json.loads(wrong)}
+            if cut["kind"] in ("begin", "call", "stable"):
+                continue
+            file.write_text("\n".join([*lines[:number], json.dumps(cut), *lines[number + 1 :]]))
+            try:
+                envelope = run(task(WHOLE), {}, tape.replayed(file, task(WHOLE), {}))
+            except tape.ReplayDiffers:
+                continue
+            says_nothing = cut["kind"] == "announced" and not cut["value"]
+            assert envelope.exit_code == 2 or says_nothing, cut
+
+
 def test_checks_may_change_and_are_checked_against_the_record(tmp_path: Path) -> None:
     file, _ = _recorded(tmp_path)
     changed = task(WHOLE.replace("{called: picky}", "{called: add, count: 5}"))

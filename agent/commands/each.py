@@ -68,6 +68,16 @@ def refuse_without(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name} is for a run over rows: --each ROWS --out RESULTS")
 
 
+def refuse_cluster(args: argparse.Namespace) -> None:
+    """Raises UsageError for --workers without a cluster, and for what is no address of one."""
+    if args.workers and not args.on:
+        raise UsageError("--workers is for a cluster: --on ray")
+    if args.on:
+        from agent.tasks.joining import address_of
+
+        address_of(args.on)
+
+
 def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     """What is printed, and the exit code. Raises TinsmithError."""
     from agent.tasks.read import read
@@ -95,8 +105,7 @@ def over(
     from agent.tasks.run import refuse
 
     began = time.monotonic()
-    if args.workers and not args.on:
-        raise UsageError("--workers is for a cluster: --on ray")
+    refuse_cluster(args)
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
     tools = tools_for(task, args.tools, _nothing if args.quiet else warn)

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.begun:
         threading.Thread(target=_end_with_input, daemon=True).start()
+    each.refuse_cluster(args)  # before any of several models is run
     task, named = labelled(read(args.file), args.label)
     args.each = args.each or _rows(task)
     folder = args.out or Path(f"{task.name}.eval")
@@ -105,7 +106,7 @@ def _in_a_process(args: argparse.Namespace, model: str, folder: Path) -> int:
         for one in getattr(args, name):
             words += [f"--{name}", str(one)]
     for name in ("label", "engine", "url", "script", "device", "bits", "context", "each", "lanes",
-                 "limit"):  # fmt: skip
+                 "limit", "on", "workers"):  # fmt: skip
         if getattr(args, name):
             words += [f"--{name}", str(getattr(args, name))]
     if args.sample:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,6 +117,8 @@ def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log
     from agent.tasks.run import run as run_task
     from agent.tasks.tape import Recorder, recorded
 
+    if args.record:
+        _refuse_unwritable(args.record)
     settings = settings_for(task, vars(args))
     tools = tools_for(task, args.tools, log.say)
     refuse(task, tools, skills_for(task))
@@ -130,8 +133,24 @@ def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log
         if envelope.reason in ("interrupted", "seconds", "usage"):
             log.say(f"{args.record} is not written: a run that was cut short is not the same twice")
         else:
-            tape.save(args.record, task, given, means)
+            try:
+                tape.save(args.record, task, given, means)
+            except OSError as error:  # the run itself is over, and its answer is not lost
+                said = f"{args.record} cannot be written: {error.strerror or error}"
+                said = "; ".join(filter(None, [envelope.error, said]))
+                return dataclasses.replace(envelope, reason="failed", error=said)
         return envelope
+
+
+def _refuse_unwritable(record: Path) -> None:
+    """Raises UsageError for what is known before a model is loaded."""
+    there = next(folder for folder in record.absolute().parents if folder.exists())
+    if record.is_dir():
+        raise UsageError(f"--record {record} is a folder; give a file")
+    if not there.is_dir():
+        raise UsageError(f"--record {record} cannot be written: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"--record {record} cannot be written: {there} may not be written into")
 
 
 @contextlib.contextmanager

@@ -133,9 +133,9 @@ class Batch:
                 with torch.inference_mode():
                     self._pass(wanted)
             except Exception as error:
-                for held in self._lanes:  # some layers hold a part and some do not
-                    held.forget()
                 for reading in wanted:
+                    if not reading.done.done():  # who has its logits is about to draw from them
+                        reading.held.forget()  # some layers hold a part and some do not
                     self._finish(reading, error)
         for reading in list(self._wanted):
             self._finish(reading, EngineError("this model has been closed"))

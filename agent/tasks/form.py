@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from agent.settings import LONGEST
 from agent.tasks import bounds
 
 CONFIG = ConfigDict(extra="forbid")
 """What stands under a key is read by `schema.py`: here it would cost every start a tenth of a
 second."""
 
+Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Can stand in a template."""
 ALIASES = {"condition": "if", "negated": "not"}
@@ -63,11 +65,11 @@ class Bounds:
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 12
     """Replies of the model in one step of the task."""
-    seconds: Annotated[float, Field(gt=0)] = 600.0
+    seconds: Seconds = 600.0
     """Of the whole task."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """That the model writes in the whole task."""
-    tool_seconds: Annotated[float, Field(gt=0)] = 60.0
+    tool_seconds: Seconds = 60.0
     """For a tool that does not say."""
 
 

@@ -110,6 +110,8 @@ def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         text = file.read_text("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8: {error.reason}") from error
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -129,14 +131,14 @@ def _row(
     try:
         turns = found["question"]
         row = {
-            "id": found["id"],
+            "id": str(found["id"]),
             "question": turns[0][-1]["content"],
             "functions": [
                 {**function, "parameters": to_schema(function["parameters"])}
                 for function in found["function"]
             ],
         }
-    except (KeyError, IndexError, TypeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         left_out.append(f"{where} is left out: it is no row of the leaderboard ({error!r})")
         return None
     if len(turns) > 1 or len(turns[0]) > 1:

@@ -41,7 +41,7 @@ def joined(on: str, workers: int | None) -> Iterator[Any]:
     quiet()
     # no figures about its use go to the makers of Ray
     os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"})
-    address = _address(on)
+    address = address_of(on)
     try:
         import ray
     except ImportError as error:
@@ -70,7 +70,7 @@ def joined(on: str, workers: int | None) -> Iterator[Any]:
             ray.shutdown()
 
 
-def _address(on: str) -> str:
+def address_of(on: str) -> str:
     """As `ray.init` takes it. Raises UsageError."""
     address = (os.environ.get("RAY_ADDRESS") or LOCAL) if on == "ray" else on
     if address in (LOCAL, "auto") or all(_parts(address)):

@@ -17,6 +17,8 @@ from agent.tasks import bounds
 
 Place = tuple[str | int, ...]
 """The keys and numbers that lead to a value from the top."""
+DEEP = 60
+"""Values in each other; what reads a schema calls itself several times for each."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -113,6 +115,7 @@ class _Walk:
         self._found = found
         self._first = first
         self._nodes = 0
+        self._is_too_deep = False
 
     def go(self, node: yaml.Node, place: Place, line: int, above: tuple[int, ...]) -> None:
         """`line`: of what leads to the node. `above`: the nodes around it."""
@@ -120,6 +123,11 @@ class _Walk:
         if self._nodes > bounds.NODES:
             if self._nodes == bounds.NODES + 1:
                 self._wrong(node, f"holds more than {bounds.NODES:,} values, aliases counted")
+            return
+        if len(place) > DEEP:
+            if not self._is_too_deep:
+                self._wrong(node, f"lies more than {DEEP} deep in other values")
+            self._is_too_deep = True
             return
         if id(node) in above:
             self._wrong(node, "this alias stands for something that contains it: no end")

@@ -6,8 +6,9 @@
 A line is `{"id": …, "at": "reviews.csv:17", "row": {…}, **envelope}`. It says by itself of what
 task, model and inputs it comes, so there is no header and no file beside it: what two machines
 made of two parts of the rows is put together with `cat`. While a run goes on, results stand as they
-came; at its end in the order of the rows. A row that is run again gets a second line, and the
-later one counts; that order at the end leaves the earlier one out.
+came; at its end in the order of the rows. A row that is run again (it failed, ran out of time, or
+named a file that was not there) gets a second line, and the later one counts; that order at the end
+leaves the earlier one out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from agent.errors import TinsmithError, UsageError
+from agent.events import Usage
 from agent.tasks.envelope import CODES, Envelope, Reason
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
     from agent.tasks.rows import Row
 
 AGAIN: tuple[Reason, ...] = ("failed", "seconds")
-"""Why a row is run again by the same command. What else ended it would end it again."""
+"""Why a row is run again by the same command, as is one of reason "usage" that the task can be
+given: a file that it names may be there now. What else ended it would end it again."""
 SYNC = 1.0
 """Seconds between two times that the disk is waited for: what a power cut may cost."""
 
@@ -87,7 +91,7 @@ class Results:
                 "UPDATE results SET number = ?, selected = ? WHERE id = ?",
                 (row.number, selected, row.id),
             )
-            return selected and not self._is_done(row.id)
+            return selected and not self._is_done(row)
 
     def refuse_strangers(self, source: str) -> None:
         """After `expect`: raises UsageError when there are results of rows that it never named."""
@@ -111,7 +115,7 @@ class Results:
 
     def is_done(self, row: Row) -> bool:
         with self._lock:
-            return self._is_done(row.id)
+            return self._is_done(row)
 
     def add(self, row: Row, envelope: Envelope) -> None:
         """Raises TinsmithError when the disk is full or gone; what was there stays."""
@@ -171,9 +175,15 @@ class Results:
         found = self._index.execute("SELECT number FROM results ORDER BY start")
         return all(one[0] < other[0] for one, other in itertools.pairwise(found))
 
-    def _is_done(self, id: str) -> bool:
-        found = self._index.execute("SELECT reason FROM results WHERE id = ?", (id,)).fetchone()
-        return found is not None and found[0] not in AGAIN
+    def _is_done(self, row: Row) -> bool:
+        found = self._index.execute("SELECT reason FROM results WHERE id = ?", (row.id,)).fetchone()
+        if found is None or found[0] != "usage":
+            return found is not None and found[0] not in AGAIN
+        try:
+            self._columns.given(row)
+        except UsageError:
+            return True
+        return False
 
     def _append(self, written: bytes) -> int:
         """Gives where it begins."""
@@ -208,19 +218,20 @@ class Results:
 
     def _read(self, stream: IO[bytes]) -> int | None:
         """Note what is there. Gives where to cut off a torn line, if there is one."""
-        torn = None
+        torn, is_open = None, False
         for number, start, raw, facts in lines(self._file):
             if facts is None:
                 torn = start
                 break
             self._refuse_other(f"{self._file}:{number}", facts)
             self.model = self.model or facts["model"]
+            is_open = not raw.endswith(b"\n")
+            size = len(raw) + is_open
             self._index.execute(
-                NOTE,
-                (facts["id"], facts["at"], start, len(raw), facts["reason"], None, False),
+                NOTE, (facts["id"], facts["at"], start, size, facts["reason"], None, False)
             )
-            if not raw.endswith(b"\n"):  # an editor took its end away
-                stream.write(b"\n")
+        if is_open:  # an editor took the end of the last line away
+            stream.write(b"\n")
         return torn
 
     def _refuse_other(self, where: str, facts: Mapping[str, Any]) -> None:
@@ -295,7 +306,16 @@ def lines(file: Path) -> Iterator[tuple[int, int, bytes, dict[str, Any] | None]]
 
 BEGIN = b'{"id": "'
 """Of every line."""
-KEYS = ("id", "at", "row", "task", "hash", "inputs", "reason", "checks", "calls", "usage", "model")
+KINDS: Mapping[str, Any] = {
+    "id": str, "at": str, "row": dict, "ok": bool, "task": str, "hash": str, "inputs": dict,
+    "answer": object, "reason": str, "error": str | None, "calls": list, "checks": list,
+    "usage": dict, "model": str | None, "seconds": int | float,
+}  # fmt: skip
+"""The keys of a line that are read again, and what stands under them."""
+CHECK: Mapping[str, Any] = {"name": str, "passed": bool, "why": str}
+CALL: Mapping[str, Any] = {"name": str, "arguments": dict, "ok": bool}
+SPENT = ("prefilled", "generated")
+USED = frozenset(one.name for one in fields(Usage))
 
 
 def _facts(raw: bytes) -> dict[str, Any] | None:
@@ -303,9 +323,22 @@ def _facts(raw: bytes) -> dict[str, Any] | None:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or any(key not in found for key in KEYS):
+    if not _has(found, KINDS) or found["reason"] not in REASONS:
         return None
-    return found if found["reason"] in REASONS else None
+    usage = found["usage"]
+    is_whole = (
+        all(_has(one, CHECK) for one in found["checks"])
+        and all(_has(one, CALL) for one in found["calls"])
+        and all(key in usage for key in SPENT)
+        and all(key in USED and isinstance(one, int | float) for key, one in usage.items())
+    )
+    return found if is_whole else None
+
+
+def _has(found: Any, kinds: Mapping[str, Any]) -> bool:
+    return isinstance(found, dict) and all(
+        key in found and isinstance(found[key], kind) for key, kind in kinds.items()
+    )
 
 
 REASONS = (*CODES, "failed", "steps", "tokens", "repeats")

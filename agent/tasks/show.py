@@ -45,7 +45,16 @@ def _one(task: Task, at: int, step: Step, there: Mapping[str, Any]) -> Iterator[
             yield f"{step.id}: the prompt", templates.render(step.prompt or "", there)
         else:
             filled = templates.value(step.arguments, there)
-            yield f"{step.id}: {step.tool}", templates.written(filled)
+            yield f"{step.id}: {step.tool}", templates.written(_named(filled))
     except templates.TemplateProblem as problem:
         where = task.where(("steps", at, key), problem.line)
         raise UsageError(f"{where}: in the template: {problem}") from None
+
+
+def _named(value: Any) -> Any:
+    """With the names of what is unsaid, wherever in it that is."""
+    if isinstance(value, _Unsaid):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _named(one) for key, one in value.items()}
+    return [_named(one) for one in value] if isinstance(value, list) else value

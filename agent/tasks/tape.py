@@ -10,11 +10,12 @@ tools and an offering that read the record; no model is loaded and no tool is ru
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SHOWN = 120
+BEGIN: Mapping[str, type] = {
+    "model": str, "context": int, "tools": dict, "said": dict, "inputs": dict, "files": dict,
+}  # fmt: skip
+"""What the first line of a record has to hold."""
 LATER = ("name", "description", "checks", "outputs")
 """Keys of a task that may change: the record holds what they look at."""
 
@@ -210,9 +215,14 @@ class TapedEngine:
         asked = _asked(messages)
         if self._engine is not None:
             return (yield from self._listen(asked, messages, tools, sampling, choice))
+        with _whole("reply"):
+            return (yield from self._again(self._tape.fact("reply", dict), asked))
+
+    def _again(
+        self, kept: Mapping[str, Any], asked: Mapping[str, str]
+    ) -> Generator[TextDelta, None, AIMessage]:
         from langchain_core.messages import AIMessage
 
-        kept = self._tape.fact("reply", dict)
         if kept["asked"] != asked:
             raise ReplayDiffers(
                 f"the model is asked something else than was recorded. Then: "
@@ -223,7 +233,7 @@ class TapedEngine:
         self._usage = Usage(**kept["usage"])
         for kind in ("reasoning", "answer"):
             if text := kept["text"].get(kind):
-                yield TextDelta(text, kind)
+                yield TextDelta(str(text), kind)
         return AIMessage(**kept["message"])
 
     def _listen(
@@ -279,7 +289,9 @@ class TapedEngine:
             assert self._engine is not None
             return self._engine.count_tokens(messages, tools)
 
-        return int(self._tape.fact("tokens", count))
+        counted = self._tape.fact("tokens", count)
+        with _whole("tokens"):
+            return int(counted)
 
     def stop(self) -> None:
         if self._engine:
@@ -314,10 +326,9 @@ class _TapedOffering(Offering):
             found = self._one.announce(history, request, specs, wanted)
             return [[str(message.text), message.additional_kwargs] for message in found]
 
-        return [
-            SystemMessage(text, additional_kwargs=marks)
-            for text, marks in self._tape.fact("announced", told)
-        ]
+        kept = self._tape.fact("announced", told)
+        with _whole("announced"):
+            return [SystemMessage(text, additional_kwargs=marks) for text, marks in kept]
 
     def offer(
         self,
@@ -338,12 +349,13 @@ class _TapedOffering(Offering):
         kept = self._tape.fact("offered", told)
         if live:
             return live[0], live[1]
-        choice = Choice(kept["mode"], listed=kept["listed"])
-        if not kept["tools"]:  # what follows is half of what a replay takes
-            return (), choice
-        from tools.base import ToolSpec
+        with _whole("offered"):
+            choice = Choice(kept["mode"], listed=kept["listed"])
+            if not kept["tools"]:  # what follows is half of what a replay takes
+                return (), choice
+            from tools.base import ToolSpec
 
-        return [ToolSpec(*one) for one in kept["tools"]], choice
+            return [ToolSpec(*one) for one in kept["tools"]], choice
 
 
 def recorded(means: Means, tape: Recorder) -> Means:
@@ -373,7 +385,7 @@ def _read(file: Path) -> Replayer:
         lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
         begin, rest = lines[0], lines[1:]
         version = begin["version"]
-        if begin["kind"] != "begin" or any("kind" not in line for line in rest):
+        if begin["kind"] != "begin":
             raise ValueError
     except OSError as error:
         raise ReplayDiffers(f"{file} cannot be read: {error.strerror or error}") from error
@@ -381,7 +393,37 @@ def _read(file: Path) -> Replayer:
         raise ReplayDiffers(f"{file} is no record; `tinsmith run --record` makes one") from None
     if version != VERSION:
         raise ReplayDiffers(f"{file} is a record of version {version}; record it again")
+    if not all(isinstance(begin.get(key), kind) for key, kind in BEGIN.items()) or not all(
+        _has(told, "description", "parameters", "effects") for told in begin["tools"].values()
+    ):
+        raise ReplayDiffers(f"{file}:1 lacks a part of what a record is of; record it again")
+    for number, line in enumerate(rest, 2):
+        if not _is_whole(line):
+            raise ReplayDiffers(f"{file}:{number} is damaged; record it again")
     return Replayer(file, begin, rest)
+
+
+def _has(found: Any, *keys: str) -> bool:
+    return isinstance(found, dict) and all(key in found for key in keys)
+
+
+def _is_whole(line: Any) -> bool:
+    if not _has(line, "kind", "value"):
+        return False
+    if line["kind"] == "call":
+        return _has(line["value"], "name", "arguments", "result", "ok", "mendable", "denied")
+    return line["kind"] != "seconds" or isinstance(line["value"], int | float)
+
+
+@contextlib.contextmanager
+def _whole(kind: str) -> Iterator[None]:
+    """Raises ReplayDiffers where what a record keeps is not of the form in which it was kept."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ReplayDiffers(
+            f"what the record keeps of {kind!r} is damaged ({error!r}); record it again"
+        ) from None
 
 
 def _about(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -204,7 +204,8 @@ def _final(value: Any) -> Any:
     """What is no text is written as JSON, and nothing as nothing."""
     if value is None:
         return ""
-    if isinstance(value, bool | dict | list | tuple):
+    # a kind of dict, as `show` has one, writes itself
+    if isinstance(value, bool | list | tuple) or type(value) is dict:
         return json.dumps(value, ensure_ascii=False, default=str)
     return value
 

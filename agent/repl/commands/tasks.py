@@ -38,7 +38,7 @@ def run(repl: Repl, rest: str) -> None:
     from agent.commands.run import pairs
     from agent.events import ToolStarted
     from agent.tasks.inputs import checked, from_text
-    from agent.tasks.load import judge_with, skills_for
+    from agent.tasks.load import judge_with, offers, skills_for
     from agent.tasks.read import read
     from agent.tasks.run import Means, refuse
     from agent.tasks.run import run as run_task
@@ -51,12 +51,16 @@ def run(repl: Repl, rest: str) -> None:
     task = read(Path(words[0]))
     given = from_text(task, pairs(words[1:]) | quoted)
     checked(task, given)
-    if task.form.model or task.form.engine:
-        repl.screen.dim("the task names a model; in the conversation it is done with the one here")
+    keys = ("model", "engine", "bits", "context")
+    if said := [key for key in keys if getattr(task.form, key)]:
+        names = ", ".join(said)
+        repl.screen.dim(
+            f"the task says {names}; in the conversation it is done with the model here"
+        )
     tools = repl.toolbox().tools
     skills = skills_for(task)
     refuse(task, tools, skills)
-    judge = judge_with(app.load_embedder() if task.form.tools else None)
+    judge = judge_with(app.load_embedder() if offers(task) else None)
     means = Means(repl.agent().engine, tools, skills, judge, Path.cwd())
     with repl.screen.working(f"running {task.name}") as say:
 

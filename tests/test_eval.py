@@ -41,6 +41,7 @@ inputs: {q: {}, functions: {type: functions}, accepted: {type: list}}
 prompt: "{{ q }}"
 checks: [{accepted: "{{ accepted }}", name: right call}]
 """
+AWAY = {"$ref": "http://127.0.0.1:9/x"}
 KIND = "schema: {type: object, properties: {kind: {enum: [a, b]}}, required: [kind]}"
 
 
@@ -124,6 +125,10 @@ def test_calls_are_judged_by_the_rules_of_the_leaderboard(
         ("f", "is not a list of functions"),
         ([{"description": "x"}], "1. part what is no function: it needs a name"),
         ([{"name": "f", "parameters": {"type": "dict"}}], "no JSON schema of an object"),
+        (
+            [{"name": "f", "parameters": {"type": "object", "properties": {"a": AWAY}}}],
+            "the schema takes 'http://127.0.0.1:9/x' from elsewhere",
+        ),
     ],
 )
 def test_what_is_no_function_is_refused(functions: Any, says: str) -> None:
@@ -137,6 +142,14 @@ def test_a_row_brings_checks_whose_templates_see_the_inputs() -> None:
     assert done(one, say("hi!"), q="hi", more=[right]).reason == "done"
     assert done(one, say("hi"), q="hi", more=[right, {"no_calls": True}]).reason == "checks"
     assert done(one, say("hi!"), q="hi", more=[{"contains": "hi", "not": True}]).reason == "checks"
+    for check, says in (
+        ({"json": "whole", "schema": AWAY}, "from elsewhere"),
+        ({"json": "whole", "schema": {"type": "strin"}}, "this is no JSON schema"),
+        ({"path": "$.["}, "is no JSON path"),
+        ({"matches": "("}, "is no regular expression"),
+    ):
+        wrong = done(one, q="hi", more=[check])
+        assert (wrong.reason, says in str(wrong.error)) == ("usage", True)
     wrong = done(one, q="hi", more=[{"contain": "x"}])
     assert (wrong.reason, "no check" in str(wrong.error)) == ("usage", True)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent import answers
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, say
 from agent.errors import UsageError
 from agent.tasks.envelope import Envelope
@@ -134,6 +135,17 @@ def test_calls_are_judged_by_the_rules_of_the_leaderboard(
 def test_what_is_no_function_is_refused(functions: Any, says: str) -> None:
     envelope = done(task(BRINGS), q="x", functions=functions, accepted=[])
     assert (envelope.reason, says in str(envelope.error)) == ("usage", True)
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    with pytest.raises(answers.Unfollowable, match="from where it is not"):
+        answers.breach(AWAY, 1)
+    with pytest.raises(answers.Unfollowable, match="not decided within 1"):
+        answers.breach({"patternProperties": {"^(a|a)+$": {}}}, {"a" * 40 + "b": 1})
+    assert "is not of type" in answers.breach(
+        {"patternProperties": {"^a": {"type": "null"}}}, {"ab": 1}
+    )
+    assert not answers.breach({"patternProperties": {"^a": {"type": "null"}}}, {"b": 1})
 
 
 def test_a_row_brings_checks_whose_templates_see_the_inputs() -> None:

@@ -311,6 +311,18 @@ def test_a_stop_just_before_a_turn_begins_no_reply() -> None:
     assert (envelope.reason, engine.seen) == ("interrupted", [])
 
 
+def test_a_stop_that_the_engine_forgets_ends_its_reply_all_the_same() -> None:
+    stop = Stop()
+
+    class Forgetful(ScriptedEngine):
+        def reply(self, *args: Any, **named: Any) -> Any:
+            stop.now()
+            return (yield from super().reply(*args, **named))
+
+    envelope = run(task("prompt: hi"), {}, Means(Forgetful(say("a b c d")), stop=stop))
+    assert (envelope.reason, envelope.usage.generated) == ("interrupted", 1)
+
+
 WHOLE = """
 inputs: {n: {type: integer, default: 2}}
 tools: [add, picky, erase]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
+from agent import patterns
 from agent.errors import GrammarError
 
 
@@ -13,19 +16,71 @@ class Unparsable(Exception):
     """An answer that does not follow its schema. The message says why."""
 
 
+class Unfollowable(Exception):
+    """A schema of which nobody can say whether a value follows it. The message says why."""
+
+
 def parsed(text: str, schema: Mapping[str, Any]) -> Any:
     """Raises Unparsable."""
-    import jsonschema
-
     try:
         value = json.loads(text)
-        # the schema itself was checked when the task was read, which costs more than this
-        jsonschema.Draft202012Validator(schema).validate(value)
     except (ValueError, RecursionError) as error:
         raise Unparsable(f"it is no JSON ({error}): {text[:200]!r}") from None
-    except jsonschema.ValidationError as error:
-        raise Unparsable(f"{error.message} (at {error.json_path})") from None
+    try:  # the schema itself was checked when the task was read, which costs more than this
+        why = breach(schema, value)
+    except Unfollowable as error:
+        raise Unparsable(str(error)) from None
+    if why:
+        raise Unparsable(why)
     return value
+
+
+def breach(schema: Mapping[str, Any], value: Any) -> str:
+    """Why `value` does not follow `schema`; "" when it does. Nothing is fetched.
+
+    Raises Unfollowable.
+    """
+    import jsonschema
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    try:
+        _validator()(schema, registry=Registry()).validate(value)
+    except jsonschema.ValidationError as error:
+        return f"{error.message} (at {error.json_path})"
+    except Unresolvable as error:
+        raise Unfollowable(f"the schema takes {error.ref!r} from where it is not") from None
+    except (patterns.PatternProblem, re.error, RecursionError) as error:
+        raise Unfollowable(f"the schema cannot be followed: {error}") from None
+    return ""
+
+
+@lru_cache(1)
+def _validator() -> Any:
+    """With patterns that come to an end."""
+    import jsonschema
+
+    return jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+        jsonschema.Draft202012Validator,
+        {"pattern": _pattern, "patternProperties": _pattern_properties},
+    )
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    import jsonschema
+
+    if isinstance(value, str) and not patterns.found(pattern, value):
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Any, wanted: Mapping[str, Any], value: Any, schema: Any
+) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        for pattern, inside in wanted.items():
+            for key, one in value.items():
+                if patterns.found(pattern, key):
+                    yield from validator.descend(one, inside, path=key, schema_path=pattern)
 
 
 def wrong_schema(schema: Mapping[str, Any]) -> str:
@@ -34,14 +89,15 @@ def wrong_schema(schema: Mapping[str, Any]) -> str:
 
     from agent import grammar
 
-    if away := next(_elsewhere(schema), ""):
-        return f"the schema takes {away!r} from elsewhere; only #/… can be used"
     try:
+        if away := next(_elsewhere(schema), ""):
+            return f"the schema takes {away!r} from elsewhere; only #/… can be used"
         jsonschema.Draft202012Validator.check_schema(schema)
+        grammar.answer(schema, ())
     except jsonschema.SchemaError as error:
         return f"this is no JSON schema: {error.message} (at {error.json_path})"
-    try:
-        grammar.answer(schema, ())
+    except RecursionError:
+        return "the parts of the schema lie too deep in each other"
     except GrammarError as error:
         return str(error)
     return ""

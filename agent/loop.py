@@ -116,8 +116,15 @@ class Agent:
         """One turn: from the user's words to TurnEnded. An error of the engine is a Notice.
 
         `attached`: what is told beforehand of the files that the words name (`agent.attachments`).
-        `schema`: a JSON schema, under which the answer is decoded.
+        `schema`: a JSON schema, under which the answer is decoded. From this call on, and not only
+        from the first event on, `stop` ends the turn.
         """
+        self._stopped.clear()
+        return self._watched(text, attached, schema)
+
+    def _watched(
+        self, text: str, attached: Sequence[BaseMessage], schema: Mapping[str, Any] | None
+    ) -> Generator[Event, None, None]:
         yield from self.trace.watch(self, self._turn(text, attached, schema))
 
     def _turn(
@@ -125,7 +132,6 @@ class Agent:
     ) -> Generator[Event, None, None]:
         from langchain_core.messages import HumanMessage
 
-        self._stopped.clear()
         turn = _Turn(self._limits, schema)
         timer = threading.Timer(self._limits.seconds, self.engine.stop)
         timer.daemon = True
@@ -358,6 +364,8 @@ class Agent:
                     turn.partial += delta.text
                     self.session.note(turn.partial)
                 yield delta
+                if self._stopped.is_set():  # perhaps before the engine knew of this reply
+                    self.engine.stop()
             turn.usage += self.engine.usage
             self.usage += self.engine.usage
             self.trace.replied(message, self.engine.usage)

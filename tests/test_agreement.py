@@ -73,3 +73,13 @@ def test_everything_agrees_with_itself_and_nothing_raises(value: Any) -> None:
 @given(JSON, JSON)
 def test_any_two_values_can_be_compared(one: Any, other: Any) -> None:
     assert agrees(one, other) in (True, False)
+
+
+def test_what_is_no_json_or_too_large_for_a_fraction_is_compared_all_the_same() -> None:
+    huge = 10**400
+    assert agrees(huge, huge)
+    assert agrees(huge, str(huge))
+    assert not agrees(huge, huge + 1)
+    assert not agrees(huge, 5)
+    assert not agrees([object(), 1], [1, 2])
+    assert not agrees([{(1, 2): 3}], [{"a": 3}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -327,10 +328,11 @@ def test_stopping_keeps_what_is_finished_and_leaves_the_rest(tmp_path: Path) -> 
     assert run.go(Echo()) == {"done": 50}
 
 
-def test_a_bug_is_not_swallowed(tmp_path: Path) -> None:
+def test_a_bug_is_told_in_its_row_and_does_not_end_the_others(tmp_path: Path) -> None:
     run = Run(tmp_path, *(f"{number} please" for number in range(50)))
-    with run.batch() as (batch, _), pytest.raises(ZeroDivisionError):
-        batch.run(Threads(run.task, [Means(Echo({"3 please": fail(ZeroDivisionError())}))]))
+    assert run.go(Echo({"3 please": fail(ZeroDivisionError("x"))})) == {"done": 49, "failed": 1}
+    [error] = [one["error"] for one in run.results if one["reason"] == "failed"]
+    assert re.match(r"a bug, please report it: ZeroDivisionError: x \(\w+\.py:\d+, in ", error)
     assert run.go(Echo()) == {"done": 50}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent import answers
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, say
 from agent.errors import UsageError
 from agent.tasks.envelope import Envelope
@@ -41,6 +42,7 @@ inputs: {q: {}, functions: {type: functions}, accepted: {type: list}}
 prompt: "{{ q }}"
 checks: [{accepted: "{{ accepted }}", name: right call}]
 """
+AWAY = {"$ref": "http://127.0.0.1:9/x"}
 KIND = "schema: {type: object, properties: {kind: {enum: [a, b]}}, required: [kind]}"
 
 
@@ -124,11 +126,26 @@ def test_calls_are_judged_by_the_rules_of_the_leaderboard(
         ("f", "is not a list of functions"),
         ([{"description": "x"}], "1. part what is no function: it needs a name"),
         ([{"name": "f", "parameters": {"type": "dict"}}], "no JSON schema of an object"),
+        (
+            [{"name": "f", "parameters": {"type": "object", "properties": {"a": AWAY}}}],
+            "the schema takes 'http://127.0.0.1:9/x' from elsewhere",
+        ),
     ],
 )
 def test_what_is_no_function_is_refused(functions: Any, says: str) -> None:
     envelope = done(task(BRINGS), q="x", functions=functions, accepted=[])
     assert (envelope.reason, says in str(envelope.error)) == ("usage", True)
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    with pytest.raises(answers.Unfollowable, match="from where it is not"):
+        answers.breach(AWAY, 1)
+    with pytest.raises(answers.Unfollowable, match="not decided within 1"):
+        answers.breach({"patternProperties": {"^(a|a)+$": {}}}, {"a" * 40 + "b": 1})
+    assert "is not of type" in answers.breach(
+        {"patternProperties": {"^a": {"type": "null"}}}, {"ab": 1}
+    )
+    assert not answers.breach({"patternProperties": {"^a": {"type": "null"}}}, {"b": 1})
 
 
 def test_a_row_brings_checks_whose_templates_see_the_inputs() -> None:
@@ -137,6 +154,14 @@ def test_a_row_brings_checks_whose_templates_see_the_inputs() -> None:
     assert done(one, say("hi!"), q="hi", more=[right]).reason == "done"
     assert done(one, say("hi"), q="hi", more=[right, {"no_calls": True}]).reason == "checks"
     assert done(one, say("hi!"), q="hi", more=[{"contains": "hi", "not": True}]).reason == "checks"
+    for check, says in (
+        ({"json": "whole", "schema": AWAY}, "from elsewhere"),
+        ({"json": "whole", "schema": {"type": "strin"}}, "this is no JSON schema"),
+        ({"path": "$.["}, "is no JSON path"),
+        ({"matches": "("}, "is no regular expression"),
+    ):
+        wrong = done(one, q="hi", more=[check])
+        assert (wrong.reason, says in str(wrong.error)) == ("usage", True)
     wrong = done(one, q="hi", more=[{"contain": "x"}])
     assert (wrong.reason, "no check" in str(wrong.error)) == ("usage", True)
 

@@ -167,6 +167,28 @@ def _told(text: str, name: str) -> tuple[str, ...]:
         ("{{ 'x' | center(10**9) }}", 1, "makes something of"),
         ("{% set n = namespace(a='x') %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}"
          "{% endfor %}", 1, "makes something of"),
+        ("{% macro f(n) %}{% if n %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}\n{{ f(60) }}",
+         1, "loops more than"),
+        ("{% for a in [[]] recursive %}{{ loop([a]) }}{% endfor %}", 1, "without an end"),
+        ("{% macro f(n, s) %}{{ f(n - 1, s ~ s) if n }}{% endmacro %}{{ f(60, 'xx') }}", 1,
+         "makes something of"),
+        ("{{ '%900000000d' | format(1) }}", 1, "makes something of"),
+        ("{{ '%(a)900000000d' | format(a=1) }}", 1, "makes something of"),
+        ("{{ ('%99999d' * 1000) % ((1,) * 1000) }}", 1, "makes something of"),
+        ("{{ '%*d' % (9, 1) }}", 1, "wider than is meant"),
+        ("{{ '%((a))9d' % {'(a)': 1} }}", 1, "brackets in a name"),
+        ("{{ ('%s' * 1000) % (('x' * 10000,) * 1000) }}", 1, "makes something of"),
+        ("{{ '{:900000000}'.format(1) }}", 1, "makes something of"),
+        ("{{ '{a:900000000}'.format_map({'a': 1}) }}", 1, "makes something of"),
+        ("{{ ('{0:{1}}' * 99).format(1, 999999) }}", 1, "makes something of"),
+        ("{{ ('x' * 100000).replace('x', 'y' * 9000) }}", 1, "makes something of"),
+        ("{{ ('x' * 100000) | replace('x', 'y' * 9000) }}", 1, "makes something of"),
+        ("{{ ('x' * 10000).join(range(1000) | map('string')) }}", 1, "makes something of"),
+        ("{{ range(1000) | join('x' * 10000) }}", 1, "makes something of"),
+        ("{{ ('\t' * 10000).expandtabs(tabsize=1000000) }}", 1, "makes something of"),
+        ("{{ ('x' * 10000).translate({120: 'x' * 1000}) }}", 1, "makes something of"),
+        ("{{ ('\\n' * 10000) | indent(10000) }}", 1, "makes something of"),
+        ("{{ ('x ' * 10000) | wordwrap(1, wrapstring='x' * 10000) }}", 1, "makes something of"),
         ("{{ range(10**9) }}", 1, "Range too big"),
         ("{{ ''.__class__ }}", 1, "unsafe"),
         ("\n\n{{ nothing }}", 3, "'nothing' is undefined"),
@@ -178,6 +200,29 @@ def test_a_template_that_does_not_end_is_told_with_its_line(
     with pytest.raises(TemplateProblem, match=says) as error:
         render(text, {})
     assert error.value.line == line
+
+
+def test_filters_and_methods_that_are_bounded_do_what_they_do_elsewhere() -> None:
+    for text, made in (
+        ("{{ '%s is %05.1f%%' | format('x', 5) }}", "x is 005.0%"),
+        ("{{ '%(a)s' % {'a': 'b'} }}{{ '%d' % 5 }}", "b5"),
+        ("{{ '{:>4}|{a[0]}'.format('x', a=[1]) }}{{ '{a}'.format_map({'a': 1}) }}", "   x|11"),
+        ("{{ 'aba'.replace('a', 'c') }}{{ 'aba' | replace('a', 'c', 1) }}", "cbccba"),
+        ("{{ '-'.join(['a', 'b'] | map('upper')) }}{{ [1, 'a'] | join(', ') }}", "A-B1, a"),
+        ("{{ [{'n': 1}, {'n': 2}] | join('|', attribute='n') }}", "1|2"),
+        ("{{ 'a\nb' | indent(2) }}{{ 'a b' | wordwrap(1) }}", "a\n  ba\nb"),
+        ("{{ '\t'.expandtabs(2) }}{{ 'ab'.translate({97: 'c'}) }}", "  cb"),
+        ("{% macro f(n) %}{{ n }}{{ f(n - 1) if n }}{% endmacro %}{{ f(3) }}", "3210"),
+        ("{% for a in [[[]]] recursive %}x{{ loop(a) }}{% endfor %}", "xx"),
+    ):
+        assert render(text, {}) == made
+
+
+def test_what_is_still_to_be_done_in_a_value_is_done() -> None:
+    assert evaluate("['a'] | map('upper')", {}) == ["A"]
+    for text in ("['x'] | map('round')", "[{}] | map(attribute='a') | list", "{'a': nothing}"):
+        with pytest.raises(TemplateProblem):
+            evaluate(text, {})
 
 
 def test_values_keep_their_types_in_templates() -> None:

@@ -15,8 +15,9 @@ from langchain_core.tools import BaseTool
 
 from agent.engines.base import Engine
 from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
-from agent.errors import EngineError
-from agent.tasks import tape
+from agent.errors import EngineError, UsageError
+from agent.offering import Offering
+from agent.tasks import inputs, tape
 from agent.tasks.envelope import Envelope, timeless
 from agent.tasks.read import parse
 from agent.tasks.run import Means, Stop, run
@@ -171,6 +172,60 @@ def test_outputs_are_written_when_the_checks_have_passed_and_only_then(tmp_path:
     assert "no file in the working folder" in str(envelope.error)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        ("{a.txt: x, lnk/b.txt: x}", "lnk/b.txt leads out of the working folder"),
+        ("{a.txt: x, folder: x}", "folder cannot be written: it is a folder"),
+        ("{a.txt: x, loop/b.txt: x}", "loop/b.txt cannot be written"),
+        ("{a.txt: x, '{{ \"a\\0b\" }}': x}", "'a\\x00b' is no file in the working folder"),
+        ("{a.txt: x, '.': x}", "'.' is no file in the working folder"),
+        ("{a.txt: x, b.txt: '{{ half }}'}", "the text of 'b.txt' holds half a character"),
+        ("\n  a.txt: x\n  '{{ \"./a.txt\" }}': y",
+         "x.task.yaml:5: './a.txt' is also written by x.task.yaml:4"),
+    ],
+)  # fmt: skip
+def test_no_output_is_written_when_one_cannot_be(tmp_path: Path, outputs: str, says: str) -> None:
+    folder = tmp_path / "work"
+    (folder / "folder").mkdir(parents=True)
+    (folder / "lnk").symlink_to(tmp_path)
+    (folder / "loop").symlink_to(folder / "loop")
+    text = f"prompt: hi\ninputs: {{half: {{default: x}}}}\noutputs: {outputs}"
+    envelope = done(text, say("x"), folder=folder, half="\ud83d")
+    assert (envelope.ok, envelope.files) == (False, ())
+    assert says in str(envelope.error)
+    assert not (folder / "a.txt").exists()
+
+
+def test_outputs_that_were_written_before_one_failed_are_named(tmp_path: Path) -> None:
+    envelope = done("prompt: hi\noutputs: {a: x, a/b: x}", say("x"), folder=tmp_path)
+    assert (envelope.reason, envelope.files) == ("failed", ("a",))
+    assert "a/b cannot be written" in str(envelope.error)
+    assert (tmp_path / "a").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "a\0b", "none.txt"])
+def test_a_file_that_no_name_can_stand_for_is_wrong_usage(path: str) -> None:
+    envelope = done("inputs: {f: {type: file}}\nprompt: '{{ f }}'", f=path)
+    assert (envelope.reason, "cannot be read" in str(envelope.error)) == ("usage", True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("number", "nan"), ("number", "-inf"), ("number", "1e400"), ("list", "[NaN]"),
+        ("list", "[1e400]"), ("object", '{"a": [Infinity]}'),
+    ],
+)  # fmt: skip
+def test_a_number_that_is_not_finite_is_refused(kind: str, text: str) -> None:
+    one = task(f"inputs: {{x: {{type: {kind}}}}}\nprompt: hi")
+    with pytest.raises(UsageError):
+        inputs.from_text(one, {"x": text})
+    value = float(text) if kind == "number" else json.loads(text)
+    with pytest.raises(UsageError, match="not finite"):
+        inputs.checked(one, {"x": value})
+
+
 def test_a_file_stands_for_its_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("inside")
     engine = ScriptedEngine(say("x"))
@@ -202,6 +257,20 @@ CHECKS = [
     ("{of: '{{ {\"a\": [1, 2]} }}', path: '$.a[1]', equals: 2}", True, ""),
     ("{of: '{{ {\"a\": [1, 2]} }}', path: '$.b'}", False, "there is nothing at $.b"),
     ("{path: '$.b'}", False, "it is no JSON"),
+    ("{path: '$.b', not: true}", False, "it is no JSON"),
+    ("{path: '$.b', equals: 1, not: true}", False, "it is no JSON"),
+    ("{number: \"{{ 'x' }}\", not: true}", False, '"x" is no number'),
+    ("{matches: \"{{ '(' }}\", not: true}", False, "'(' is no regular expression"),
+    ("{accepted: \"{{ 'x' }}\", not: true}", False, "is no list of"),
+    ("{of: \"{{ 'a' * 40 }}b\", matches: '^(a|a)+$', not: true}", False, "not decided within 1"),
+    (
+        '{of: \'{{ ["a" * 40 ~ "b"] }}\', json: whole, not: true,'
+        " schema: {items: {type: string, pattern: '^(a|a)+$'}}}",
+        False,
+        "not decided within 1",
+    ),
+    ("{of: '5', json: whole, schema: {type: integer}, not: true}", False, "it is"),
+    ("{files: [\"{{ '\\0' }}\"]}", False, "is not there"),
 ]
 
 
@@ -229,6 +298,29 @@ def test_a_run_that_is_stopped_is_interrupted() -> None:
     stop.now()
     envelope = run(task("prompt: hi"), {}, Means(ScriptedEngine(say("x")), stop=stop))
     assert (envelope.exit_code, envelope.reason) == (130, "interrupted")
+
+
+def test_a_stop_just_before_a_turn_begins_no_reply() -> None:
+    stop, engine = Stop(), ScriptedEngine(say("a whole reply of many words"))
+
+    def offering() -> Offering:
+        stop.now()
+        return Offering(None, 10)
+
+    envelope = run(task("prompt: hi"), {}, Means(engine, offering=offering, stop=stop))
+    assert (envelope.reason, engine.seen) == ("interrupted", [])
+
+
+def test_a_stop_that_the_engine_forgets_ends_its_reply_all_the_same() -> None:
+    stop = Stop()
+
+    class Forgetful(ScriptedEngine):
+        def reply(self, *args: Any, **named: Any) -> Any:
+            stop.now()
+            return (yield from super().reply(*args, **named))
+
+    envelope = run(task("prompt: hi"), {}, Means(Forgetful(say("a b c d")), stop=stop))
+    assert (envelope.reason, envelope.usage.generated) == ("interrupted", 1)
 
 
 WHOLE = """

@@ -41,13 +41,22 @@ def near(wanted: float, found: float, within: float) -> bool:
 
 
 def number_in(value: Any) -> float | None:
-    """The last number in a text: small models say first how they came to it."""
+    """The last number in a text: small models say first how they came to it. None also for one that
+    is too large to reckon with: such are compared as texts."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return _finite(value)
     if not isinstance(value, str):
         return None
     found = NUMBER.findall(value)
-    return float(found[-1].replace(",", "")) if found else None
+    return _finite(found[-1].replace(",", "")) if found else None
+
+
+def _finite(number: float | str) -> float | None:
+    try:
+        found = float(number)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def normalised(text: str) -> str:
@@ -81,7 +90,9 @@ def _are_paired(label: Sequence[Any], said: Sequence[Any], within: float) -> boo
 
 def _rank(value: Any) -> tuple[bool, float, str]:
     number = _whole_number(value)
-    return (number is None, number or 0.0, "" if number is not None else json.dumps(value))
+    if number is not None:
+        return (False, number, "")
+    return (True, 0.0, json.dumps(value, default=str, skipkeys=True))
 
 
 def _whole_number(value: Any) -> float | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from agent import answers, patterns
+from agent.tasks import paths
 from agent.tasks.form import Check
 from agent.tasks.task import Task
 
@@ -67,18 +69,14 @@ def _bare(function: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _wrong_function(one: Any) -> str:
-    import jsonschema
-
     if not isinstance(one, Mapping) or not isinstance(_bare(one).get("name"), str):
         return "it needs a name"
     bare = _bare(one)
     parameters = bare.get("parameters") or EMPTY
     if not isinstance(parameters, Mapping) or parameters.get("type") != "object":
         return f"the parameters of {bare['name']} are no JSON schema of an object"
-    try:
-        jsonschema.Draft202012Validator.check_schema(parameters)
-    except jsonschema.SchemaError as error:
-        return f"the parameters of {bare['name']} are no JSON schema: {error.message}"
+    if why := answers.wrong_schema(parameters):
+        return f"the parameters of {bare['name']}: {why}"
     return ""
 
 
@@ -98,6 +96,12 @@ def _wrong_check(one: Any) -> str:
         return f"it says {' and '.join(kinds)}, and a check says one thing"
     if not kinds and "path" not in one:
         return f"it says nothing; a check has {', '.join(meaning.KINDS)} or path"
+    if isinstance(schema := one.get("schema"), Mapping) and (why := answers.wrong_schema(schema)):
+        return why
+    if isinstance(path := one.get("path"), str) and (why := paths.wrong_path(path)):
+        return f"{path!r} is no JSON path: {why}"
+    if isinstance(pattern := one.get("matches"), str) and "{{" not in pattern:
+        return patterns.wrong(pattern)
     return ""
 
 

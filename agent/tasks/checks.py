@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import answers, patterns
 from agent.engines.base import Sampling
 from agent.tasks import accepted, agreement, paths
 from agent.tasks.envelope import Called, Checked
@@ -50,6 +51,14 @@ def all_of(
     return [look.one(("checks", at), check) for at, check in enumerate(run.checks)]
 
 
+class _Undecided(Exception):
+    """Neither a check nor its contrary is true: there is an error in it, or in what it looks at."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why)
+        self.name = name
+
+
 class _Look:
     def __init__(
         self,
@@ -67,10 +76,12 @@ class _Look:
         self._values = {**run.values, "answer": run.answer}
 
     def one(self, place: Place, check: Check) -> Checked:
-        name, passed, why = self._kind(place, check)
-        if check.negated:
-            name, passed = f"not {name}", not passed
-        return Checked(check.name or name, passed, why)
+        try:
+            name, passed, why = self._kind(place, check)
+            passed = passed != check.negated
+        except _Undecided as error:
+            name, passed, why = error.name, False, str(error)
+        return Checked(check.name or (f"not {name}" if check.negated else name), passed, why)
 
     def _kind(self, place: Place, check: Check) -> tuple[str, bool, str]:
         """What is checked, whether it is so, and what was seen."""
@@ -110,8 +121,11 @@ class _Look:
         try:
             value = json.loads(looked_at) if isinstance(looked_at, str) else looked_at
         except (ValueError, RecursionError):
-            return path, False, f"it is no JSON: {_short(looked_at)}"
-        found = paths.at(path, value)
+            raise _Undecided(path, f"it is no JSON: {_short(looked_at)}") from None
+        try:
+            found = paths.at(path, value)
+        except paths.PathProblem as error:
+            raise _Undecided(path, str(error)) from None
         if _is_alone(check):
             return path, bool(found), f"there is {_short(found) if found else 'nothing'} at {path}"
         if not found:
@@ -129,13 +143,9 @@ class _Look:
         if check.matches is not None:
             pattern = self._run.render((*place, "matches"), check.matches, self._values)
             try:
-                return f"matches {pattern!r}", re.search(pattern, text) is not None, saw
-            except re.error as error:
-                return (
-                    f"matches {pattern!r}",
-                    False,
-                    f"{pattern!r} is no regular expression: {error}",
-                )
+                return f"matches {pattern!r}", patterns.found(pattern, text), saw
+            except patterns.PatternProblem as problem:
+                raise _Undecided(f"matches {pattern!r}", str(problem)) from None
         if check.number is not None:
             wanted_number = self._run.value((*place, "number"), check.number, self._values)
             return self._near(wanted_number, check.within, looked_at, saw)
@@ -154,7 +164,7 @@ class _Look:
         name = f"number {wanted}" + (f" within {within:g}" if within else "")
         near, found = agreement.number_in(wanted), agreement.number_in(looked_at)
         if near is None:
-            return name, False, f"{_short(wanted)} is no number"
+            raise _Undecided(name, f"{_short(wanted)} is no number")
         if found is None:
             return name, False, f"{saw}, which holds no number"
         return (
@@ -183,11 +193,8 @@ class _Look:
         right = self._run.value((*place, "accepted"), wanted, self._values)
         name = f"accepted {_short(right)}"
         if not isinstance(right, list | tuple) or not all(map(_is_call, right)):
-            return (
-                name,
-                False,
-                f"{_short(right)} is no list of {{function: {{argument: [values]}}}}",
-            )
+            said = f"{_short(right)} is no list of {{function: {{argument: [values]}}}}"
+            raise _Undecided(name, said)
         made = [(call.name, call.arguments) for call in self._run.calls]
         found = accepted.judge(self._run.parameters(), right, made)
         return (
@@ -264,7 +271,11 @@ def _is_json(check: Check, looked_at: Any) -> tuple[str, bool, str]:
     saw = f"it is {_short(looked_at)}"
     problem = f"{saw}, which is no JSON" if check.json == "whole" else f"{saw}, without JSON"
     for value in _json_in(looked_at, check.json == "inside"):
-        problem = "" if check.schema is None else _breach(check.schema, value)
+        try:
+            breach = "" if check.schema is None else answers.breach(check.schema, value)
+        except answers.Unfollowable as error:
+            raise _Undecided(name, str(error)) from None
+        problem = _cut(breach)
         if not problem:
             return name, True, saw
     return name, False, problem
@@ -283,20 +294,10 @@ def _json_in(looked_at: Any, anywhere: bool) -> Iterator[Any]:
             yield json.JSONDecoder().raw_decode(looked_at, begin.start())[0]
 
 
-def _breach(schema: Mapping[str, Any], value: Any) -> str:
-    import jsonschema
-
-    try:
-        jsonschema.Draft202012Validator(schema).validate(value)
-    except jsonschema.ValidationError as error:
-        return f"{_cut(error.message)} (at {error.json_path})"
-    return ""
-
-
 def _stamp(folder: Path | None, file: str) -> Stamp:
     try:
         found = os.stat((folder or Path()) / file)
-    except OSError:
+    except (OSError, ValueError):  # of a name that no file can have
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -48,7 +49,20 @@ def misfit(kind: Any, value: Any) -> str:
     }
     if kind in brought.KINDS:
         return brought.misfit(kind, value)
-    return f"is not {NOUNS[kind]}" if kind in fits and not fits[kind] else ""
+    if kind in fits and not fits[kind]:
+        return f"is not {NOUNS[kind]}"
+    if kind in ("number", "list", "object") and not _is_finite(value):
+        return "is not finite" if kind == "number" else "holds a number that is not finite"
+    return ""
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether neither nan nor an infinity is in it."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_finite, value))
 
 
 def from_text(task: Task, given: Mapping[str, str]) -> dict[str, Any]:
@@ -109,11 +123,11 @@ def _parsed(name: str, one: Input, text: str) -> Any:
         if one.type == "integer":
             return int(text)
         if one.type == "number":
-            return float(text)
+            return _finite(text)
         if one.type == "any":
             return _json_or_text(text)
         if one.type in ("list", "object", *brought.KINDS):
-            return json.loads(text)
+            return _json(text)
     except (ValueError, KeyError, RecursionError):
         hint = ", in JSON" if one.type in ("list", "object", *brought.KINDS) else ""
         raise UsageError(f"{name} = {text!r}; it is {NOUNS[one.type]}{hint}") from None
@@ -122,9 +136,20 @@ def _parsed(name: str, one: Input, text: str) -> Any:
 
 def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _json(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"{text} is not finite")
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -134,8 +159,8 @@ def _no_constant(name: str) -> NoReturn:
 def _text(name: str, path: str) -> FileText:
     from tools.knowledge import formats
 
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         if formats.kind_of(file) in ("pdf", "word", "html"):
             found = "\n".join(block.text for block in formats.blocks(file))
         else:
@@ -146,6 +171,8 @@ def _text(name: str, path: str) -> FileText:
         raise UsageError(f"{name}: {path} is no text in UTF-8") from None
     except ToolError as error:
         raise UsageError(f"{name}: {error}") from error
+    except (RuntimeError, ValueError) as error:  # no such user, or no name that a file can have
+        raise UsageError(f"{name}: {path!r} cannot be read: {error}") from error
     made = FileText(found)
     made.path = path
     return made

@@ -6,20 +6,29 @@ from functools import lru_cache
 from typing import Any
 
 
+class PathProblem(Exception):
+    """What cannot be looked at with a path. The message says why."""
+
+
 def wrong_path(path: str) -> str:
     """Why it is no JSON path (RFC 9535); "" when it is one."""
     from jsonpath.exceptions import JSONPathError
 
     try:
         _path(path)
-    except JSONPathError as error:
+    except (JSONPathError, RecursionError) as error:
         return str(error).splitlines()[0]
     return ""
 
 
 def at(path: str, value: Any) -> list[Any]:
-    """All that stands at a JSON path."""
-    return list(_path(path).findall(value))
+    """All that stands at a JSON path. Raises PathProblem."""
+    from jsonpath.exceptions import JSONPathError
+
+    try:
+        return list(_path(path).findall(value))
+    except (JSONPathError, RecursionError) as error:
+        raise PathProblem(f"{path!r}: {str(error).splitlines()[0]}") from None
 
 
 @lru_cache(128)

@@ -8,9 +8,11 @@ envelope = run(task, {"text": "the wheel is loose"}, means)      # raises nothin
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -184,6 +186,8 @@ class _Run:
         self._asked_for: str | None = None
         self._started: dict[str, Mapping[str, Any]] = {}
         self._refused: dict[str, None] = {}
+        self._wrote: list[str] = []
+        """Outputs that are there, by their paths."""
         self._began = time.monotonic()
         self._values: dict[str, Any] = {}
 
@@ -227,6 +231,8 @@ class _Run:
             reason, error = "failed", str(problem)
         except KeyboardInterrupt:
             reason, error = "interrupted", "interrupted"
+        except Exception as bug:  # it ends this run, and not those of the other rows
+            reason, error = "failed", _bug(bug)
         return replace(
             envelope,
             answer=self.answer,
@@ -235,7 +241,7 @@ class _Run:
             steps=tuple(self.done),
             calls=tuple(self.calls),
             checks=tuple(found),
-            files=tuple(files) if reason == "done" else (),
+            files=tuple(files) if reason == "done" else tuple(self._wrote),
             usage=self.usage,
             seconds=round(time.monotonic() - self._began, 3),
         )
@@ -300,7 +306,8 @@ class _Run:
         )
         ended, notice = None, ""
         try:
-            with self.means.stop.ends(agent.stop), closing(agent.send(text, told, schema)) as turn:
+            # first the turn, then what ends it: a stop that came before it ends it too
+            with closing(agent.send(text, told, schema)) as turn, self.means.stop.ends(agent.stop):
                 for event in turn:
                     if isinstance(event, ToolStarted) and event.name in self._functions:
                         self._looked_at(session.messages[-1], step)
@@ -424,6 +431,7 @@ class _Run:
         """A direct call. Raises _Failed, _Ended."""
         import jsonschema
         from langchain_core.messages import AIMessage
+        from referencing import Registry
 
         from tools.base import ToolMistake, spec
 
@@ -433,7 +441,7 @@ class _Run:
             now = spec(tool)
             if now is None:
                 raise _Failed(f"{tool.name} has nothing to work on now")
-            jsonschema.Draft202012Validator(now.parameters).validate(arguments)
+            jsonschema.Draft202012Validator(now.parameters, registry=Registry()).validate(arguments)
         except jsonschema.ValidationError as error:
             where = self.task.where((*place, "arguments"))
             at = error.json_path.removeprefix("$").removeprefix(".")
@@ -511,25 +519,49 @@ class _Run:
         """By path, what is to be written. Raises _Ended."""
         values = {**self.values, "answer": self.answer}
         made: dict[str, str] = {}
+        lines: dict[str, str] = {}
         for path, text in self.task.form.outputs.items():
             place: Place = ("outputs", path)
+            where = self.task.where(place)
             file = self.render(place, path, values).strip()
-            if not file or Path(file).is_absolute() or ".." in Path(file).parts:
-                where = self.task.where(place)
+            if not _is_inside(file):
                 raise _Ended("usage", f"{where}: {file!r} is no file in the working folder")
+            same = os.path.normpath(file)
+            if same in lines:
+                raise _Ended("usage", f"{where}: {file!r} is also written by {lines[same]}")
+            lines[same] = where
             made[file] = self.render(place, text, values)
+            if not _is_utf8(made[file]):
+                raise _Ended("usage", f"{where}: the text of {file!r} holds half a character")
         return made
 
     def _write(self, files: Mapping[str, str]) -> None:
+        """All paths are looked at before anything is written. Raises _Ended."""
         from tools.storage import write_atomically
 
         if self.means.folder is None:
             return
+        for path in files:
+            try:
+                file = (self.means.folder / path).resolve()
+                is_inside = file.is_relative_to(self.means.folder.resolve())
+                is_folder = file.is_dir()
+            except (OSError, RuntimeError) as error:  # links that lead in a circle
+                raise _Ended("failed", f"{path} cannot be written: {error}") from None
+            if not is_inside:
+                raise _Ended("failed", f"{path} leads out of the working folder")
+            if is_folder:
+                raise _Ended("failed", f"{path} cannot be written: it is a folder")
         for path, text in files.items():
             file = self.means.folder / path
-            if not file.resolve().is_relative_to(self.means.folder.resolve()):
-                raise _Ended("failed", f"{path} leads out of the working folder")
-            write_atomically(file, text if text.endswith("\n") else f"{text}\n")
+            try:
+                write_atomically(file, text if text.endswith("\n") else f"{text}\n")
+            except OSError as error:
+                said = f"{path} cannot be written: {error.strerror or error}"
+                if self._wrote:
+                    said += f"; written were {', '.join(self._wrote)}"
+                raise _Ended("failed", said) from None
+            self._wrote.append(path)
 
 
 def sampling_of(task: Task) -> Sampling:
@@ -545,6 +577,32 @@ def sampling_of(task: Task) -> Sampling:
         max_tokens=one.max_tokens,
         stop=one.stop,
     )
+
+
+def _is_inside(file: str) -> bool:
+    """Whether it is a name that a file in the working folder can have."""
+    path = Path(file)
+    return (
+        bool(path.name)
+        and "\0" not in file
+        and _is_utf8(file)
+        and not path.is_absolute()
+        and ".." not in path.parts
+    )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bug(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}, in {place.name}"
+    return f"a bug, please report it: {type(error).__name__}: {error} ({where})"
 
 
 def _short(value: Any) -> str:

@@ -17,15 +17,13 @@ import jinja2.meta
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agent.tasks import bounds
+from agent.tasks import bounds, sizes
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 _SPENT = "_spent"
 _ALONE = re.compile(r"\s*\{\{(?P<inside>.*)\}\}\s*", re.DOTALL)
-_WIDE = ("center", "indent", "batch", "slice", "wordwrap")
-"""Filters whose numbers say how much they write."""
 
 
 class TemplateProblem(Exception):
@@ -55,7 +53,7 @@ def render(text: str, values: Mapping[str, Any]) -> str:
         for piece in _compiled(text).generate({**values, _SPENT: spent}):
             size += len(piece)
             if size > bounds.RENDERED:
-                raise _Endless(f"gives more than {bounds.RENDERED:,} characters")
+                raise sizes.Endless(f"gives more than {bounds.RENDERED:,} characters")
             spent.look()
             written.append(piece)
     return "".join(written)
@@ -81,10 +79,25 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
     """Of an expression as it stands between braces, or with them. Raises TemplateProblem."""
     with _explained():
         source = _expression_in(expression) or expression
-        found = _expression(source)({**values, _SPENT: _Spent()})
-        if isinstance(found, jinja2.Undefined):
-            found._fail_with_undefined_error()
-        return found
+        spent = _Spent()
+        return _settled(_expression(source)({**values, _SPENT: spent}), spent)
+
+
+def _settled(found: Any, spent: _Spent) -> Any:
+    """With what is still to be done in it done, since it may fail."""
+    if isinstance(found, jinja2.Undefined):
+        found._fail_with_undefined_error()
+    if isinstance(found, Iterator):
+        settled = []
+        for item in found:
+            spent.round()
+            settled.append(_settled(item, spent))
+        return settled
+    if isinstance(found, list):
+        return [_settled(item, spent) for item in found]
+    if isinstance(found, dict):
+        return {key: _settled(item, spent) for key, item in found.items()}
+    return found
 
 
 def uses(text: str, is_expression: bool = False) -> list[Use]:
@@ -125,10 +138,6 @@ def _expression_in(text: str) -> str | None:
     return found["inside"]
 
 
-class _Endless(Exception):
-    pass
-
-
 class _Spent:
     """What one template has used up."""
 
@@ -138,13 +147,13 @@ class _Spent:
 
     def look(self) -> None:
         if time.monotonic() > self._deadline:
-            raise _Endless(f"takes more than {bounds.SECONDS:g} seconds")
+            raise sizes.Endless(f"takes more than {bounds.SECONDS:g} seconds")
 
     def round(self) -> None:
         self._rounds += 1
         if self._rounds > bounds.ROUNDS:
-            raise _Endless(f"loops more than {bounds.ROUNDS:,} times")
-        if self._rounds % 1000 == 0:
+            raise sizes.Endless(f"loops more than {bounds.ROUNDS:,} times")
+        if self._rounds % 16 == 0:  # each may take long
             self.look()
 
 
@@ -168,28 +177,34 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "*":
             for many, one in ((left, right), (right, left)):
-                if isinstance(many, str | list | tuple) and isinstance(one, int):
-                    _refuse_large(len(many) * one)
+                if isinstance(many, str | bytes | list | tuple) and isinstance(one, int):
+                    sizes.refuse_large(len(many) * one)
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
-            _refuse_large(left.bit_length() * right // 8)
-        if (
-            operator == "%"
-            and isinstance(left, str)
-            and re.search(r"%[^a-zA-Z%]*(\d{6,}|\*)", left)
-        ):
-            raise _Endless("writes a value wider than is meant")
+            sizes.refuse_large(left.bit_length() * right // 8)
+        if operator == "%" and isinstance(left, str):
+            sizes.percent(left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, made: Any, /, *args: Any, **kwargs: Any) -> Any:
+        spent: _Spent = context[_SPENT]
+        spent.round()  # a macro or a recursive loop may call itself
         for one in (*args, *kwargs.values()):
             if isinstance(one, int) and made is not self.globals["range"]:
-                _refuse_large(one)
-        return super().call(context, made, *args, **kwargs)
+                sizes.refuse_large(one)
+            sizes.kept(one)
+        return super().call(context, made, *sizes.method(made, args, kwargs), **kwargs)
 
+    def wrap_str_format(self, value: Any) -> Any:
+        if super().wrap_str_format(value) is None:
+            return None
+        text, takes_mapping = str(value.__self__), value.__name__ == "format_map"
 
-def _refuse_large(size: int) -> None:
-    if size > bounds.RENDERED:
-        raise _Endless(f"makes something of {size:,} parts")
+        def written(*args: Any, **kwargs: Any) -> str:
+            if takes_mapping:
+                (kwargs,), args = args, ()
+            return sizes.Formatter(self).vformat(text, args, kwargs)
+
+        return written
 
 
 @jinja2.pass_context
@@ -210,12 +225,6 @@ def _final(value: Any) -> Any:
     return value
 
 
-def _kept(value: Any) -> Any:
-    if isinstance(value, str | list | tuple | dict):
-        _refuse_large(len(value))
-    return value
-
-
 @lru_cache(1)
 def _environment() -> _Environment:
     environment = _Environment(
@@ -225,26 +234,10 @@ def _environment() -> _Environment:
         autoescape=False,  # a prompt is no web page
         finalize=_final,
     )
-    environment.filters |= {"counted": _counted, "kept": _kept}
+    environment.filters |= {"counted": _counted, "kept": sizes.kept, **sizes.filters()}
     del environment.filters["random"]  # a run can be done again
     del environment.globals["lipsum"]
-    for name in _WIDE:
-        environment.filters[name] = _narrow(environment.filters[name])
     return environment
-
-
-def _narrow(wide: Any) -> Any:
-    def narrow(*args: Any, **kwargs: Any) -> Any:
-        for one in (*args, *kwargs.values()):
-            if isinstance(one, int):
-                _refuse_large(one)
-        return wide(*args, **kwargs)
-
-    # Jinja sees by this what it has to hand over first
-    narrow.jinja_pass_arg = getattr(wide, "jinja_pass_arg", None)  # type: ignore[attr-defined]
-    if narrow.jinja_pass_arg is None:  # type: ignore[attr-defined]
-        del narrow.jinja_pass_arg  # type: ignore[attr-defined]
-    return narrow
 
 
 @lru_cache(512)
@@ -264,7 +257,7 @@ def _explained() -> Iterator[None]:
         yield
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(error.lineno, str(error.message)) from None
-    except _Endless as error:
+    except sizes.Endless as error:
         raise TemplateProblem(_line(error), f"the template {error}") from None
     except RecursionError as error:
         raise TemplateProblem(_line(error), "the template calls itself without an end") from None

@@ -95,7 +95,7 @@ def _settled(found: Any, spent: _Spent) -> Any:
         return settled
     if isinstance(found, list):
         return [_settled(item, spent) for item in found]
-    if isinstance(found, dict):
+    if type(found) is dict:  # another kind, as `show` has one, writes itself
         return {key: _settled(item, spent) for key, item in found.items()}
     return found
 

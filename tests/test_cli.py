@@ -162,7 +162,7 @@ def test_converting_shows_a_line_and_an_interrupt_exits_with_130(smollm: Path, s
     one = Emulator("models", "convert", str(smollm), columns=200, deaf=False)
     one.see(r"converting .* \(reading the vocabulary\) \d+ s")
     one.send("\x03")
-    assert one.ends() == 130
+    assert one.ends() == 130, one.text
     assert not list(state.glob("models/*"))
 
 

@@ -283,9 +283,10 @@ def test_another_request_brings_none(tmp_path: Path, embedder: SentenceEmbedder)
 def test_what_a_tool_does_alone_brings_no_skill(embedder: SentenceEmbedder, request_: str) -> None:
     skills = Skills(Shelf([Place(shipped("skills"), "shipped")]), embedder, 8192)
     specs = [one for tool in app.built_in() if (one := spec(tool))]
-    nearest = Offering(embedder, 10).nearest(request_, specs)
-    assert skills.chosen(request_, nearest) is None
-    assert skills.chosen("an overview of the folder of notes, please", -1.0) is not None
+    offering = Offering(embedder, 10)
+    assert skills.chosen(request_, lambda: offering.nearest(request_, specs)) is None
+    wanted = "an overview of the folder of notes, please"
+    assert skills.chosen(wanted, lambda: -1.0) is not None
 
 
 def test_a_skill_that_is_named_is_told_without_an_embedder(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def advice(
         return [], None
     given = skill_before(sent, attached)
     known = skills.known()
-    meant = known.get(given) if given else skills.chosen(text, nearest_tool())
+    meant = known.get(given) if given else skills.chosen(text, nearest_tool)
     if meant is None:
         return skills.name_some(text, sent), None
     return ([] if given or is_told(meant.name, sent) else [in_full(meant)]), meant

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.memory.window import BEFORE, READ_SKILL, SKILL, SKILLS
@@ -64,11 +64,12 @@ class Skills:
     def known(self) -> Mapping[str, Skill]:
         return self.shelf.found().skills
 
-    def chosen(self, request: str, nearest_tool: float) -> Skill | None:
+    def chosen(self, request: str, nearest_tool: Callable[[], float]) -> Skill | None:
         """The skill that `request` names, else the one that the embedder takes it to mean.
 
-        `nearest_tool`: the cosine of the tool that fits best. What a tool does alone needs no
-        skill, which would only lead away from it.
+        `nearest_tool` gives the cosine of the tool that fits best, and is asked only where a skill
+        is near: tools may look through documents for it. What a tool does alone needs no skill,
+        which would only lead away from it.
         """
         known = self.known()
         named = [name for name in known if "-" in name and _names(request, name)]
@@ -76,7 +77,9 @@ class Skills:
             return known[named[0]]
         near = self.nearness(request, known)
         best = max(near, key=lambda name: near[name], default="")
-        return known[best] if best and near[best] > max(IS_MEANT, nearest_tool) else None
+        if not best or near[best] <= IS_MEANT:
+            return None
+        return known[best] if near[best] > nearest_tool() else None
 
     def nearness(self, request: str, known: Mapping[str, Skill]) -> dict[str, float]:
         """The cosine of each with `request` or with its beginning; without an embedder none."""

@@ -99,17 +99,15 @@ def over(
     from agent.tasks.columns import Columns
     from agent.tasks.envelope import CODES
     from agent.tasks.inputs import from_text
-    from agent.tasks.load import settings_for, skills_for, tools_for
+    from agent.tasks.load import named_by, settings_for
     from agent.tasks.results import Results
     from agent.tasks.rows import opened
-    from agent.tasks.run import refuse
 
     began = time.monotonic()
     refuse_cluster(args)
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
-    tools = tools_for(task, args.tools, _nothing if args.quiet else warn)
-    refuse(task, tools, skills_for(task))
+    tools, skills = named_by(task, args.tools, _nothing if args.quiet else warn)
     with opened(args.each) as source:
         columns = Columns(task, constants, {**pairs(args.column), **named}, source.is_text)
         with Results(args.out, columns) as results:
@@ -117,7 +115,7 @@ def over(
                 batch = Batch(source, columns, _selection(args), results)
             error, through, spent, memory = None, True, 0.0, 0
             if batch.left:
-                with _loaded(args, task, settings, tools, batch) as lanes:
+                with _loaded(args, task, settings, tools, skills, batch) as lanes:
                     loaded = time.monotonic()
                     error, through = _run(args, batch, lanes)
                     spent, memory = time.monotonic() - loaded, held_memory()
@@ -208,6 +206,7 @@ def _loaded(
     task: Task,
     settings: Settings,
     tools: Mapping[str, Any],
+    skills: Mapping[str, Any],
     batch: Batch,
 ) -> Iterator[Lanes]:
     from agent import app
@@ -221,7 +220,7 @@ def _loaded(
             yield workers
         return
     with _waiting(f"loading {app.called(settings)}", args.quiet) as say:
-        means = load_lanes(task, settings, tools, count, say)
+        means = load_lanes(task, settings, tools, skills, count, say)
     try:
         yield Threads(task, [replace(one, folder=Path.cwd()) for one in means])
     finally:

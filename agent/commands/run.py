@@ -112,18 +112,16 @@ def _replay(file: Path, task: Task, given: dict[str, Any], log: _Log) -> Envelop
 
 def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log) -> Envelope:
     from agent import app
-    from agent.tasks.load import load, settings_for, skills_for, tools_for
-    from agent.tasks.run import refuse
+    from agent.tasks.load import load, named_by, settings_for
     from agent.tasks.run import run as run_task
     from agent.tasks.tape import Recorder, recorded
 
     if args.record:
         _refuse_unwritable(args.record)
     settings = settings_for(task, vars(args))
-    tools = tools_for(task, args.tools, log.say)
-    refuse(task, tools, skills_for(task))
+    tools, skills = named_by(task, args.tools, log.say)
     with waiting(f"loading {app.called(settings)}") if not args.quiet else _silent() as wait:
-        means = load(task, settings, tools, wait.tell)
+        means = load(task, settings, tools, skills, wait.tell)
     with contextlib.closing(means.engine):
         means = dataclasses.replace(means, folder=Path.cwd(), hear=log.hear)
         if args.record is None:

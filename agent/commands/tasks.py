@@ -71,16 +71,15 @@ def files() -> Iterator[Path]:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from agent.tasks.load import skills_for, tools_for
+    from agent.tasks.load import named_by
     from agent.tasks.read import read
-    from agent.tasks.run import refuse
     from agent.tasks.task import TaskFileError
 
     wrong = 0
     for file in args.files:
         try:
             task = read(file)
-            refuse(task, tools_for(task, args.tools, warn), skills_for(task))
+            named_by(task, args.tools, warn)
             tell(f"{file} is right")
         except TaskFileError as error:
             for mistake in error.mistakes:

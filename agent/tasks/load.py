@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent import app
 from agent.offering import Embedder, Offering
-from agent.tasks.run import OFFER_ALL, Means
+from agent.tasks.run import OFFER_ALL, Means, refuse
 from agent.tasks.task import Task
 from tools.quiet import quiet
 
@@ -34,10 +34,22 @@ def settings_for(task: Task, given: Mapping[str, object]) -> Settings:
     return app.settings_of({**said, **chosen})
 
 
-def tools_for(
+def named_by(
+    task: Task, paths: Sequence[Path], tell: Callable[[str], None]
+) -> tuple[Mapping[str, BaseTool], Mapping[str, BaseMessage]]:
+    """The tools there are, those of `paths` too, and what the model is told of each skill.
+
+    Nothing is looked for where the task names none. `tell` hears which tools cannot be used. Raises
+    TaskFileError where the task names what is not there.
+    """
+    tools, skills = _tools_for(task, paths, tell), skills_for(task)
+    refuse(task, tools, skills)
+    return tools, skills
+
+
+def _tools_for(
     task: Task, paths: Sequence[Path], tell: Callable[[str], None]
 ) -> Mapping[str, BaseTool]:
-    """Nothing is imported for a task that names no tools. `tell` hears what cannot be used."""
     if not task.tools():
         app.refuse_missing(paths)
         return {}
@@ -60,16 +72,18 @@ def load(
     task: Task,
     settings: Settings,
     tools: Mapping[str, BaseTool],
+    skills: Mapping[str, BaseMessage],
     tell: Callable[[str], None] = lambda line: None,
 ) -> Means:
     """The caller closes `means.engine`. Raises ModelError, EngineError, UsageError."""
-    return load_lanes(task, settings, tools, 1, tell)[0]
+    return load_lanes(task, settings, tools, skills, 1, tell)[0]
 
 
 def load_lanes(
     task: Task,
     settings: Settings,
     tools: Mapping[str, BaseTool],
+    skills: Mapping[str, BaseMessage],
     lanes: int,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Sequence[Means]:
@@ -78,7 +92,6 @@ def load_lanes(
     quiet()
     embedder = app.load_embedder() if offers(task) else None
     judge = judge_with(Shared(embedder) if embedder else None)
-    skills = skills_for(task)
     engines = app.load_engines(settings, lanes, tell)
     return [Means(engine, tools, skills, judge) for engine in engines]
 

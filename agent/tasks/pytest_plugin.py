@@ -83,26 +83,17 @@ class TaskItem(pytest.Item):
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""
         from agent import app
-        from agent.tasks.load import (
-            judge_with,
-            load,
-            offers,
-            settings_for,
-            skills_for,
-            tools_for,
-        )  # fmt: skip
-        from agent.tasks.run import Stop, refuse
+        from agent.tasks.load import judge_with, load, named_by, offers, settings_for
+        from agent.tasks.run import Stop
 
-        tools = tools_for(task, [], lambda line: None)
-        skills = skills_for(task)
-        refuse(task, tools, skills)
+        tools, skills = named_by(task, [], lambda line: None)
         settings = settings_for(task, {"model": self.config.getoption("--tinsmith-model")})
         loaded: dict[Settings, Means] = self.config.stash.setdefault(_LOADED, {})
         if settings not in loaded:
             for one in loaded.values():  # two would not fit into the memory of most machines
                 one.engine.close()
             loaded.clear()
-            loaded[settings] = load(task, settings, tools)
+            loaded[settings] = load(task, settings, tools, skills)
         judge = judge_with(app.load_embedder() if offers(task) else None)
         return dataclasses.replace(
             loaded[settings], tools=tools, skills=skills, offering=judge, stop=Stop()

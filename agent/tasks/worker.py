@@ -19,8 +19,8 @@ from agent import app, prompts
 from agent.errors import TinsmithError, UsageError
 from agent.settings import Settings
 from agent.tasks.envelope import Envelope
-from agent.tasks.load import load_lanes, skills_for, tools_for
-from agent.tasks.run import Means, refuse, run
+from agent.tasks.load import load_lanes, named_by
+from agent.tasks.run import Means, run
 from agent.tasks.task import Task
 from tools.errors import ToolError
 
@@ -98,9 +98,8 @@ class Worker:
                     f"{order.folder} cannot be entered ({error.strerror}), and {order.task.name} "
                     "works with files there; every worker needs that folder"
                 ) from error
-        tools = tools_for(order.task, order.paths, lambda line: None)
-        refuse(order.task, tools, skills_for(order.task))
-        means = load_lanes(order.task, order.settings, tools, order.lanes)
+        tools, skills = named_by(order.task, order.paths, lambda line: None)
+        means = load_lanes(order.task, order.settings, tools, skills, order.lanes)
         self._task = order.task
         self._means = [replace(one, folder=Path.cwd()) for one in means]
         for one in self._means:

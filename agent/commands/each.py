@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.commands.output import tell, warn
-from agent.commands.waiting import waiting
+from agent.commands.waiting import nothing, waiting_unless_quiet
 from agent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,11 +107,11 @@ def over(
     refuse_cluster(args)
     constants = from_text(task, pairs([*args.pairs, *args.set]))
     settings = settings_for(task, vars(args))
-    tools, skills = named_by(task, args.tools, _nothing if args.quiet else warn)
+    tools, skills = named_by(task, args.tools, nothing if args.quiet else warn)
     with opened(args.each) as source:
         columns = Columns(task, constants, {**pairs(args.column), **named}, source.is_text)
         with Results(args.out, columns) as results:
-            with _waiting("reading the rows", args.quiet):
+            with waiting_unless_quiet("reading the rows", args.quiet):
                 batch = Batch(source, columns, _selection(args), results)
             error, through, spent, memory = None, True, 0.0, 0
             if batch.left:
@@ -219,7 +219,7 @@ def _loaded(
         with _on_cluster(args, task, settings, count, batch) as workers:
             yield workers
         return
-    with _waiting(f"loading {app.called(settings)}", args.quiet) as say:
+    with waiting_unless_quiet(f"loading {app.called(settings)}", args.quiet) as say:
         means = load_lanes(task, settings, tools, skills, count, say)
     try:
         yield Threads(task, [replace(one, folder=Path.cwd()) for one in means])
@@ -238,9 +238,9 @@ def _on_cluster(
 
     paths = tuple(path.absolute() for path in args.tools)
     order = Order(task, settings, paths, Path.cwd(), lanes)
-    told = _nothing if args.quiet else warn
+    told = nothing if args.quiet else warn
     with contextlib.ExitStack() as stack:
-        with _waiting(f"waiting for the workers (--on {args.on})", args.quiet):
+        with waiting_unless_quiet(f"waiting for the workers (--on {args.on})", args.quiet):
             ray = stack.enter_context(joined(args.on, args.workers))
             workers = stack.enter_context(hired(ray, order, args.workers, batch.left, told))
         yield workers
@@ -260,19 +260,6 @@ def _stopping(lanes: Lanes) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
-
-
-@contextlib.contextmanager
-def _waiting(what: str, quiet: bool) -> Iterator[Any]:
-    if quiet:
-        yield _nothing
-        return
-    with waiting(what) as wait:
-        yield wait.tell
-
-
-def _nothing(text: str) -> None:
-    """Says nothing."""
 
 
 def _selection(args: argparse.Namespace) -> Selection:

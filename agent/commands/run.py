@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.commands import each, options
 from agent.commands.output import warn
-from agent.commands.waiting import waiting
+from agent.commands.waiting import waiting_unless_quiet
 from agent.errors import TinsmithError, UsageError
 from tools.errors import ToolError
 
@@ -120,8 +120,8 @@ def _live(args: argparse.Namespace, task: Task, given: dict[str, Any], log: _Log
         _refuse_unwritable(args.record)
     settings = settings_for(task, vars(args))
     tools, skills = named_by(task, args.tools, log.say)
-    with waiting(f"loading {app.called(settings)}") if not args.quiet else _silent() as wait:
-        means = load(task, settings, tools, skills, wait.tell)
+    with waiting_unless_quiet(f"loading {app.called(settings)}", args.quiet) as say:
+        means = load(task, settings, tools, skills, say)
     with contextlib.closing(means.engine):
         means = dataclasses.replace(means, folder=Path.cwd(), hear=log.hear)
         if args.record is None:
@@ -149,15 +149,6 @@ def _refuse_unwritable(record: Path) -> None:
         raise UsageError(f"--record {record} cannot be written: {there} is no folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(f"--record {record} cannot be written: {there} may not be written into")
-
-
-@contextlib.contextmanager
-def _silent() -> Any:
-    class Nobody:
-        def tell(self, text: str) -> None:
-            """Hears nothing."""
-
-    yield Nobody()
 
 
 class _Log:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PATIENCE = 2.0
@@ -82,3 +82,17 @@ def waiting(what: str) -> Iterator[Wait]:
         yield wait
     finally:
         wait.end()
+
+
+@contextmanager
+def waiting_unless_quiet(what: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """`waiting`, of which one only wants to tell a line that stays; `quiet`: nothing is shown."""
+    if quiet:
+        yield nothing
+        return
+    with waiting(what) as wait:
+        yield wait.tell
+
+
+def nothing(text: str) -> None:
+    """Says nothing."""

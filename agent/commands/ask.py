@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from agent.commands import options
 from agent.commands.waiting import waiting
+from agent.cut import cut
 from agent.errors import TinsmithError, UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -162,5 +163,4 @@ def _say(text: str) -> None:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 100 else line[:99] + "…"
+    return cut(" ".join(text.split()), 100)

@@ -29,10 +29,7 @@ INTERRUPTED = 130
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("eval", help="how right a task is on labelled rows, by model")
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("pairs", nargs="*", default=[], metavar="KEY=VALUE",
-                        help="an input of the task")  # fmt: skip
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="the same; may be repeated")  # fmt: skip
+    options.add_inputs(parser)
     parser.add_argument("--label", default="", metavar="COLUMN", help="that says what is right")
     options.add_model(parser)
     parser.add_argument("--models", metavar="A,B,C", help="one after the other, in a table")

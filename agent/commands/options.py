@@ -25,3 +25,11 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, metavar="TOKENS", help="size of the window")
     parser.add_argument("--tools", type=Path, action="append", default=[], metavar="PATH",
                         help="a Python file or folder with tools; may be repeated")  # fmt: skip
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Of a task."""
+    parser.add_argument("pairs", nargs="*", default=[], metavar="KEY=VALUE",
+                        help="an input of the task")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
+                        help="the same; may be repeated")  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from agent.cut import cut
 from agent.tasks.evaluation import Pair, Scored, Share, compared
 from agent.tasks.task import Task
 
@@ -166,8 +167,7 @@ def _short(value: object) -> str:
 
 
 def _cut(text: str, most: int = WIDE) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return cut(" ".join(text.split()), most)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

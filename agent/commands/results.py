@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.commands.output import say
+from agent.cut import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,8 +142,7 @@ def _changed(label: str, change: Change) -> str:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = _clean(text)
-    return text if len(text) <= WIDE else f"{text[: WIDE - 1]}…"
+    return cut(_clean(text), WIDE)
 
 
 def _clean(text: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agent.commands import each, options
 from agent.commands.output import warn
 from agent.commands.waiting import waiting_unless_quiet
+from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from tools.errors import ToolError
 
@@ -29,10 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "run", help="a task file, once or over rows: one JSON object with what came of it"
     )
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("pairs", nargs="*", default=[], metavar="KEY=VALUE",
-                        help="an input of the task")  # fmt: skip
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="the same; may be repeated")  # fmt: skip
+    options.add_inputs(parser)
     options.add_model(parser)
     parser.add_argument("--record", type=Path, metavar="FILE",
                         help="keep every reply and every result of a tool")  # fmt: skip
@@ -172,8 +170,7 @@ class _Log:
         elif isinstance(event, ToolStarted):
             print(clean(f"· {event.name} {json.dumps(event.arguments)}"), file=sys.stderr)
         elif isinstance(event, ToolFinished):
-            line = " ".join(event.result.split())
-            shown = line if len(line) <= 100 else line[:99] + "…"
+            shown = cut(" ".join(event.result.split()), 100)
             print(clean(f"{'✓' if event.ok else '✗'} {shown}"), file=sys.stderr)
         elif isinstance(event, Notice):
             warn(event.text)

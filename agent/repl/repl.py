@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import app
 from agent.approval import Answer, Remembered, pattern
+from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.events import ToolFinished
 from agent.memory.sessions import Session
@@ -340,7 +341,7 @@ class Repl:
             return "no", "nobody is here to ask"
         wanted = pattern(name, arguments)
         keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
-        always = f"[a]lways {_short(visible(wanted))}, " if wanted else ""
+        always = f"[a]lways {cut(visible(wanted), LONGEST_PATTERN)}, " if wanted else ""
         self.screen.proposal(name, arguments, preview)
         question = (
             f"[o]nce, [n]o, no with a [r]eason, [e]dit the call? With Enter: {always}any {name} "
@@ -444,10 +445,6 @@ class Repl:
         """Process again, while the user types, what every turn begins with."""
         if self._loading.is_loaded and self._loading.error is None:
             self._loading.warm()
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_PATTERN else f"{text[: LONGEST_PATTERN - 1]}…"
 
 
 def _can_draw() -> bool:

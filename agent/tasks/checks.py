@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import answers, patterns
+from agent.cut import cut
 from agent.engines.base import Sampling
 from agent.tasks import accepted, agreement, paths
 from agent.tasks.envelope import Called, Checked
@@ -275,7 +276,7 @@ def _is_json(check: Check, looked_at: Any) -> tuple[str, bool, str]:
             breach = "" if check.schema is None else answers.breach(check.schema, value)
         except answers.Unfollowable as error:
             raise _Undecided(name, str(error)) from None
-        problem = _cut(breach)
+        problem = cut(breach, SHOWN)
         if not problem:
             return name, True, saw
     return name, False, problem
@@ -305,7 +306,8 @@ def _stamp(folder: Path | None, file: str) -> Stamp:
 def _calls(made: Sequence[Called]) -> str:
     if not made:
         return "nothing was called"
-    return "called were " + _cut(", ".join(f"{one.name}({_json(one.arguments)})" for one in made))
+    said = ", ".join(f"{one.name}({_json(one.arguments)})" for one in made)
+    return f"called were {cut(said, SHOWN)}"
 
 
 def _json(value: Any) -> str:
@@ -313,8 +315,4 @@ def _json(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    return _cut(_json(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return cut(_json(value), SHOWN)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.cut import cut
 from agent.tasks.form import Check
 from agent.tasks.labels import CHECK as LABEL
 from agent.tasks.meaning import KINDS
@@ -209,7 +210,7 @@ def _said(check: Check) -> str:
     value = json.dumps(getattr(check, kind), ensure_ascii=False, default=str) if kind else ""
     words = ["not" if check.negated else "", check.path or "", kind.replace("_", " ")]
     said = " ".join(filter(None, [*words, value if value != "true" else ""]))
-    return said if len(said) <= LONGEST else f"{said[: LONGEST - 1]}…"
+    return cut(said, LONGEST)
 
 
 def _brought(task: Task, given: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.cut import cut
 from agent.errors import UsageError
 from agent.tasks import bounds, lines, meaning
 from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Labels, Step
@@ -187,8 +188,7 @@ def _said(place: Place, error: ErrorDetails, data: Any) -> str:
 def _shown(given: Any) -> str:
     if given is None:
         return "empty"
-    text = json.dumps(given, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return cut(json.dumps(given, ensure_ascii=False, default=str), 60)
 
 
 def _of(place: Place) -> str:

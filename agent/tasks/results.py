@@ -25,6 +25,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.events import Usage
 from agent.tasks.envelope import CODES, Envelope, Reason
@@ -358,8 +359,7 @@ def _written(facts: Mapping[str, Any]) -> bytes:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return cut(json.dumps(value, ensure_ascii=False), 40)
 
 
 def _beside(file: Path, what: str) -> Path:

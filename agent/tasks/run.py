@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import answers, calls
 from agent.approval import Approval, allow
+from agent.cut import cut
 from agent.engines.base import Engine, Sampling
 from agent.errors import TinsmithError, UnknownName, UsageError
 from agent.events import Event, Notice, ToolFinished, ToolStarted, TurnEnded, Usage
@@ -606,5 +607,4 @@ def _bug(error: Exception) -> str:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return cut(json.dumps(value, ensure_ascii=False, default=str), 80)

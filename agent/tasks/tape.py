@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from agent import errors
 from agent.approval import Approval, Approver, deny
 from agent.calls import MENDABLE
+from agent.cut import cut
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError, UsageError
 from agent.events import TextDelta, Usage
@@ -492,7 +493,10 @@ def _asked(messages: Sequence[BaseMessage]) -> dict[str, str]:
     ]
     written = json.dumps(said, sort_keys=True)
     last = said[-1][1] if said else ""
-    return {"hash": hashlib.sha256(written.encode()).hexdigest()[:16], "last": _cut(str(last))}
+    return {
+        "hash": hashlib.sha256(written.encode()).hexdigest()[:16],
+        "last": cut(str(last), SHOWN),
+    }
 
 
 def _key(name: str, arguments: Mapping[str, Any]) -> str:
@@ -500,11 +504,7 @@ def _key(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return cut(json.dumps(value, ensure_ascii=False), SHOWN)
 
 
 _ERRORS: Mapping[str, type[errors.TinsmithError]] = {

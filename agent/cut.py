@@ -1,0 +1,8 @@
+"""Text cut to what there is room for."""
+
+from __future__ import annotations
+
+
+def cut(text: str, most: int) -> str:
+    """At most `most` characters; an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -186,7 +186,7 @@ PLUGIN = [] if KNOWN else ["-p", "agent.tasks.pytest_plugin"]
 
 def _pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *PLUGIN, "-q", *words],
+        [sys.executable, "-m", "pytest", *PLUGIN, *words],
         capture_output=True, text=True, check=False, cwd=folder, timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
@@ -210,8 +210,21 @@ def test_pytest_runs_a_task_without_a_record_with_the_model(folder: Path, smollm
     (folder / "sum.task.yaml").write_text(
         "prompt: hi\nsampling: {max_tokens: 400}\nschema: {enum: [a, b]}"
     )
-    done = _pytest(folder, "--tinsmith-model", str(smollm))
+    done = _pytest(folder, f"--tinsmith-model={smollm}")
     assert "1 passed" in done.stdout, done.stdout
+
+
+def test_pytest_skips_a_task_whose_inputs_nobody_gives(folder: Path, tmp_path: Path) -> None:
+    (folder / "sum.task.yaml").write_text("inputs: {text: {}}\nprompt: '{{ text }}'")
+    done = _pytest(folder, "-rs")
+    assert "1 skipped" in done.stdout
+    assert (
+        "to make one: tinsmith run sum.task.yaml --set text=… --record sum.task.record.jsonl"
+        in (" ".join(done.stdout.split()))
+    )
+    words = ["--set", "text=hi", "--record", "sum.task.record.jsonl"]
+    here("run", "sum.task.yaml", *words, *scripted(tmp_path, {"say": "ok"}))
+    assert "1 passed" in _pytest(folder).stdout
 
 
 def test_the_plugin_imports_nothing_where_there_are_no_task_files(tmp_path: Path) -> None:

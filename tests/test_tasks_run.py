@@ -346,11 +346,16 @@ def _recorded(tmp_path: Path) -> tuple[Path, Envelope]:
     return file, envelope
 
 
+def replay(file: Path, one: Task) -> Envelope:
+    means, given = tape.replayed(file, one, {})
+    return run(one, given, means)
+
+
 def test_a_replay_gives_the_same_envelope_without_model_and_tools(tmp_path: Path) -> None:
     file, envelope = _recorded(tmp_path)
     assert [one.ok for one in envelope.calls] == [True, False, False, True]
     assert "erase may not be called" in str(envelope.error)
-    again = run(task(WHOLE), {}, tape.replayed(file, task(WHOLE), {}))
+    again = replay(file, task(WHOLE))
     assert timeless(again.as_dict()) == timeless(envelope.as_dict())
 
 
@@ -373,7 +378,7 @@ def test_a_replay_of_a_record_that_was_cut_or_has_more_says_so(tmp_path: Path) -
     lines = file.read_text().splitlines()
     for kept, says in ((lines[:-2], "come to its end"), ([*lines, lines[-1]], "goes on where")):
         file.write_text("\n".join(kept))
-        envelope = run(task(WHOLE), {}, tape.replayed(file, task(WHOLE), {}))
+        envelope = replay(file, task(WHOLE))
         assert says in str(envelope.error)
         assert envelope.exit_code == 2
 
@@ -401,7 +406,7 @@ def test_a_replay_of_a_damaged_record_says_so(tmp_path: Path) -> None:
                 continue
             file.write_text("\n".join([*lines[:number], json.dumps(cut), *lines[number + 1 :]]))
             try:
-                envelope = run(task(WHOLE), {}, tape.replayed(file, task(WHOLE), {}))
+                envelope = replay(file, task(WHOLE))
             except tape.ReplayDiffers:
                 continue
             says_nothing = cut["kind"] == "announced" and not cut["value"]
@@ -411,7 +416,7 @@ def test_a_replay_of_a_damaged_record_says_so(tmp_path: Path) -> None:
 def test_checks_may_change_and_are_checked_against_the_record(tmp_path: Path) -> None:
     file, _ = _recorded(tmp_path)
     changed = task(WHOLE.replace("{called: picky}", "{called: add, count: 5}"))
-    envelope = run(changed, {}, tape.replayed(file, changed, {}))
+    envelope = replay(file, changed)
     assert not envelope.checks[0].passed
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +82,10 @@ def _run(args: argparse.Namespace) -> Envelope:
         raise UsageError("--record and --replay: a run is recorded or replayed, not both")
     task = read(args.file)
     given = from_text(task, pairs([*args.pairs, *args.set]))
-    checked(task, given)  # before anything is loaded
     log = _Log(args)
     if args.replay:
         return _replay(args.replay, task, given, log)
+    checked(task, given)  # before anything is loaded
     return _live(args, task, given, log)
 
 
@@ -100,11 +100,11 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _replay(file: Path, task: Task, given: dict[str, Any], log: _Log) -> Envelope:
+def _replay(file: Path, task: Task, given: Mapping[str, Any], log: _Log) -> Envelope:
     from agent.tasks.run import run as run_task
     from agent.tasks.tape import replayed
 
-    means = replayed(file, task, given)
+    means, given = replayed(file, task, given)
     return run_task(task, given, dataclasses.replace(means, folder=Path.cwd(), hear=log.hear))
 
 

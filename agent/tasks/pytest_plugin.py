@@ -1,7 +1,8 @@
 """pytest collects task files as tests: NAME.task.yaml, .yml and .md.
 
 With a record beside it (NAME.task.record.jsonl) a task is replayed, so it needs no model; else it
-is run with the real one, `--tinsmith-model` or the one that it names. Outputs are written nowhere.
+is run with the real one, `--tinsmith-model` or the one that it names, and skipped where an input
+has to be given. Outputs are written nowhere.
 A run of pytest without task files imports nothing of this but the file itself.
 """
 
@@ -77,7 +78,14 @@ class TaskItem(pytest.Item):
         task = read(self.path)
         record = self.path.with_name(f"{self.path.stem}.record.jsonl")
         if record.exists():
-            return run(task, {}, replayed(record, task, {}))
+            means, given = replayed(record, task, {})
+            return run(task, given, means)
+        if needs := task.needs():
+            to_give = " ".join(f"--set {name}=…" for name in needs)
+            pytest.skip(
+                f"it has to be given {', '.join(needs)}, and no record gives it; to make one:"
+                f" tinsmith run {self.path.name} {to_give} --record {record.name}"
+            )
         return run(task, {}, self._means(task))
 
     def _means(self, task: Task) -> Means:

@@ -1,7 +1,7 @@
 """What a run was told from outside: kept in a record, and told again by a replay.
 
     tape = Recorder(); run(task, given, means_recorded(means, tape)); tape.save(file)
-    means = replayed(read_record(file), task, given)
+    means, given = replayed(file, task, given); run(task, given, means)
 
 A record is JSON lines: what it is of, and then, in the order in which the run asked, every reply of
 the model, every offer of tools, every result of a tool. A replay is the same run with an engine,
@@ -364,21 +364,24 @@ def recorded(means: Means, tape: Recorder) -> Means:
     return replace(means, engine=TapedEngine(tape, means.engine), tape=tape)
 
 
-def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> Means:
-    """What `task` is run with to do again what `file` has kept.
+def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> tuple[Means, Mapping[str, Any]]:
+    """What `task` is run with to do again what `file` has kept, and the inputs: what has to be
+    given and is not is as it was then.
 
     Raises ReplayDiffers with what differs: the task, an input, the text of a file.
     """
     from agent.tasks.run import Means
 
     tape = _read(file)
+    then = tape.begin["inputs"]
+    given = {**{name: then[name] for name in task.needs() if name in then}, **given}
     now = json.loads(json.dumps(_about(task, given)))
     if differences := list(_differences(tape.begin, now)):
         raise ReplayDiffers(
             f"{file} was recorded with something else: {'; '.join(differences)}. Record it again, "
             "or go back"
         )
-    return Means(TapedEngine(tape, None), tape.tools(), tape=tape)
+    return Means(TapedEngine(tape, None), tape.tools(), tape=tape), given
 
 
 def _read(file: Path) -> Replayer:

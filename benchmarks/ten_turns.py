@@ -63,6 +63,10 @@ class Metered:
         return (yield from self._model.generate(prompt, grammar, sampling, max_tokens))
 
     @property
+    def reading(self) -> tuple[int, int] | None:
+        return self._model.reading
+
+    @property
     def usage(self) -> Usage:
         return self._model.usage
 

@@ -28,6 +28,7 @@ class Speaker:
         Of a grammar it knows only where the arguments of a call end.
         """
         self.context = 4096
+        self.reading: tuple[int, int] | None = None
         self.usage = Usage()
         self.chat_template = template
         self.bos, self.eos = "", "<|im_end|>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from agent.engines.base import Choice, Engine, Sampling
 from agent.engines.llamacpp import LlamaModel
 from agent.engines.local import LocalEngine, _circles
 from agent.errors import WindowFull
+from agent.events import Usage
 from agent.prompts import render
 from tests.speaker import Speaker
 from tools.base import ToolSpec, spec
@@ -261,6 +263,40 @@ def test_a_prompt_is_interrupted_in_the_middle_and_what_was_read_is_counted(smol
     assert reply(engine, question)[1].response_metadata["finish"] in ("stop", "length")
     assert engine.usage.cached + engine.usage.prefilled == pytest.approx(whole, abs=2)
     engine.close()
+
+
+class Watched(LlamaModel):
+    def _read_so_far(self, progress: Mapping[str, Any]) -> Usage:
+        usage = super()._read_so_far(progress)
+        self.__dict__.setdefault("seen", []).append(self.reading)
+        return usage
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_how_far_a_prompt_is_read_is_told_while_it_is(smollm: Path, asks: bool) -> None:
+    model = Watched(smollm, 2048)
+    ids = model.encode("the sea and the wind " * 150)
+    assert model.reading is None
+    if asks:
+        model.logprobs(ids, [1])
+    else:
+        list(model.generate(ids, None, Sampling(), 0))
+    seen = model.__dict__["seen"]
+    done = [one for one, _ in seen]
+    assert {total for _, total in seen} == {len(ids)}
+    assert len(done) > 2
+    assert done == sorted(done)
+    assert done[-1] == len(ids)
+    assert model.reading is None
+    model.close()
+
+
+def test_a_part_of_a_character_may_be_what_is_likeliest(chooser: LocalEngine) -> None:
+    model = chooser._model
+    ids = model.encode("🦜 🦜 🦜 🦜 🦜 🦜 🦜 🦜 🦜 🦜")
+    parrot, rest = model.encode(" 🦜")[:2]
+    assert model.logprobs(ids, [parrot])[0] > math.log(0.5)
+    assert model.logprobs([*ids, parrot], [rest])[0] > math.log(0.5)
 
 
 class Asked(Speaker):

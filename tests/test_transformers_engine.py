@@ -82,6 +82,17 @@ def forwards(model: TransformersModel) -> tuple[list[int], Any]:
     return seen, model.module.register_forward_pre_hook(note, with_kwargs=True)
 
 
+def test_how_far_a_prompt_is_read_is_told_while_it_is(model: TransformersModel) -> None:
+    seen: list[tuple[int, int] | None] = []
+    hook = model.module.register_forward_pre_hook(lambda *_: seen.append(model.reading))
+    ids = model.encode("the sea and the wind " * 150)
+    drain(model.generate(ids, None, Sampling(), 1))
+    hook.remove()
+    total = len(ids)
+    assert seen == [(at, total) for at in range(0, total, PREFILL_CHUNK)] + [None]
+    assert model.reading is None
+
+
 def test_greedy_text_equals_generate_token_for_token(model: TransformersModel) -> None:
     ids = model.encode(PROMPT)
     said = model.module.generate(

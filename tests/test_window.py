@@ -107,7 +107,7 @@ def test_one_is_told_that_it_summarises_while_it_does() -> None:
     screen = Screen(draws=True)
     for number in range(5):
         list(agent.send(f"request {number} about my dog Rex"))
-    with screen.turn():
+    with screen.turn(str):
         for event in agent.send("request 5 about my dog Rex"):
             screen.draw(event)
             if isinstance(event, Stage):

@@ -77,6 +77,14 @@ class Engine(Protocol):
         """Of the last reply, and of what was asked about it beforehand."""
         ...
 
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        """Tokens of the prompt that are read, and all of it, while that goes on. From any thread.
+
+        None: nothing is being read, or this engine cannot tell.
+        """
+        ...
+
     def reply(
         self,
         messages: Sequence[BaseMessage],

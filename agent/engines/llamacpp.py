@@ -30,6 +30,8 @@ PREFILL_CHUNK = 256
 """Prompt tokens processed between two looks at whether to stop."""
 TOP = 512
 """Alternatives asked of llama.cpp when log-probabilities are wanted."""
+ALWAYS = 1000.0
+"""Logits."""
 
 
 class LlamaModel:
@@ -57,6 +59,7 @@ class LlamaModel:
         self._connection: http.client.HTTPConnection | None = None
         self._interrupted = threading.Event()
         self.usage = Usage()
+        self.reading: tuple[int, int] | None = None
         try:
             self._server.wait_until_loaded()
             props = self._post("/props", None)
@@ -80,6 +83,7 @@ class LlamaModel:
         lane._slot = slot
         lane._interrupted = threading.Event()
         lane.usage = Usage()
+        lane.reading = None
         return lane
 
     @property
@@ -120,8 +124,9 @@ class LlamaModel:
             for part in self._stream(request):
                 since, last = time.perf_counter() - last, time.perf_counter()
                 if "prompt_progress" in part:
-                    seen = _read_so_far(part["prompt_progress"])
+                    seen = self._read_so_far(part["prompt_progress"])
                     continue
+                self.reading = None
                 whole.set()
                 if not part.get("stop"):
                     count = part["tokens_predicted"] - predicted
@@ -136,6 +141,7 @@ class LlamaModel:
                 return "length"
             return "interrupted"
         finally:
+            self.reading = None
             self.usage += seen
 
     def _exact(self, part: Mapping[str, Any], count: int) -> list[int]:
@@ -161,24 +167,42 @@ class LlamaModel:
         request = {
             "prompt": list(prompt),
             "n_predict": 1,
+            "stream": True,
+            "return_progress": True,
             "n_probs": TOP,
             "cache_prompt": True,
-            "temperature": 0.0,
+            # llama.cpp sends nothing for a part of a character, so what it draws is the end; the
+            # log-probabilities are those before this
+            "logit_bias": [[min(self.end_tokens), ALWAYS]],
         }
-        with self._in_slot(request) as whole:
-            with self._interruptible() as connection:
-                answer = json.loads(self._send(connection, "/completion", request).read())
-            if self._interrupted.is_set():
-                raise Stopped
-            _raise_for(answer)
-            whole.set()
-        self.usage += _usage(answer["timings"] | {"predicted_n": 0})
-        top = {
-            entry["id"]: float(entry["logprob"])
-            for entry in answer["completion_probabilities"][0]["top_logprobs"]
-        }
+        seen = Usage()
+        top: dict[int, float] = {}
+        try:
+            with self._in_slot(request) as whole:
+                for part in self._stream(request):
+                    if "prompt_progress" in part:
+                        seen = self._read_so_far(part["prompt_progress"])
+                    elif part.get("stop"):
+                        seen = _usage(part["timings"] | {"predicted_n": 0})
+                    else:
+                        whole.set()
+                        likeliest = part["completion_probabilities"][0]["top_logprobs"]
+                        top = {one["id"]: float(one["logprob"]) for one in likeliest}
+        finally:
+            self.reading = None
+            self.usage += seen
+        if self._interrupted.is_set():
+            raise Stopped
         least = min(top.values())
         return [top.get(token, least) for token in tokens]
+
+    def _read_so_far(self, progress: Mapping[str, Any]) -> Usage:
+        self.reading = progress["processed"], progress["total"]
+        return Usage(
+            cached=progress["cache"],
+            prefilled=progress["processed"] - progress["cache"],
+            prefill_seconds=progress["time_ms"] / 1000,
+        )
 
     def interrupt(self) -> None:
         self._interrupted.set()
@@ -329,14 +353,6 @@ def _usage(timings: Mapping[str, Any]) -> Usage:
         generated=timings["predicted_n"],
         prefill_seconds=timings["prompt_ms"] / 1000,
         decode_seconds=timings["predicted_ms"] / 1000,
-    )
-
-
-def _read_so_far(progress: Mapping[str, Any]) -> Usage:
-    return Usage(
-        cached=progress["cache"],
-        prefilled=progress["processed"] - progress["cache"],
-        prefill_seconds=progress["time_ms"] / 1000,
     )
 
 

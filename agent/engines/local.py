@@ -59,6 +59,10 @@ class LocalEngine:
     def usage(self) -> Usage:
         return self._model.usage
 
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        return self._model.reading
+
     def reply(
         self,
         messages: Sequence[BaseMessage],

@@ -59,6 +59,12 @@ class TokenModel(Protocol):
     bos: str
     eos: str
 
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        """Tokens of a prompt that are in the cache, and all of it, while it is read; from any
+        thread."""
+        ...
+
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; special tokens written in it are recognised; none are added."""
         ...

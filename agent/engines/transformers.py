@@ -92,6 +92,8 @@ class TransformersModel:
         self.device = self.module.get_input_embeddings().weight.device
         self._interrupted = threading.Event()
         self._held = Held(self.module.config)
+        self._to_read = 0
+        """Tokens of the prompt that is being read."""
         self._passes: Passes = Alone(self.module)
         self.lanes = [self]
         """One for each thread, over the same weights, of which the first takes care: closing it
@@ -107,9 +109,15 @@ class TransformersModel:
 
         lane = copy.copy(self)
         lane.usage = Usage()
+        lane._to_read = 0
         lane._interrupted = threading.Event()
         lane._held = Held(self.module.config)
         return lane
+
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        total = self._to_read
+        return (min(len(self._held.ids), total), total) if total else None
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -208,12 +216,15 @@ class TransformersModel:
         Out of memory: once more from an empty cache, in smaller pieces.
         """
         started = time.perf_counter()
+        self._to_read = 0 if decoding else len(ids)
         try:
             done = self._passes.read(self._held, ids, PREFILL_CHUNK, self._interrupted)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise EngineError(f"the model failed: {first_line(error)}") from error
             done = self._once_more(ids)
+        finally:
+            self._to_read = 0
         spent = time.perf_counter() - started
         self.usage += Usage(decode_seconds=spent) if decoding else Usage(prefill_seconds=spent)
         return done

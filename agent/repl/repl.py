@@ -30,6 +30,7 @@ from agent.repl.loading import Loading, Say
 from agent.repl.own import Own
 from agent.repl.pictures import show_made
 from agent.repl.plain import Plain
+from agent.repl.reading import Reading
 from agent.repl.screen import Screen
 from agent.repl.status import Status
 from agent.repl.trainings import Trainings
@@ -276,7 +277,8 @@ class Repl:
             self.screen.notice(line)
         before = self.jobs()
         events = (agent.retry if again else agent.send)(sent, [*first, *found.messages])
-        with interrupts(agent.stop), self.screen.turn():
+        reading = Reading(lambda: agent.engine.reading)
+        with interrupts(agent.stop), self.screen.turn(reading):
             try:
                 for event in events:
                     self.screen.draw(event)

@@ -66,13 +66,19 @@ class Screen:
         self._doing = THINKING
         """What the turn is busy with while there is neither text nor a call."""
         self._since = 0.0
+        self._reading: Callable[[], str] = str
+        """What is added to that."""
         self._column_open = False
         self._made: Console | None = None
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Draws what grows; at the end, what was said is there whatever happened."""
+    def turn(self, reading: Callable[[], str]) -> Iterator[None]:
+        """Draws what grows; at the end, what was said is there whatever happened.
+
+        `reading`: how far the model is with the prompt.
+        """
         self.ended, self._thought, self._doing = "", "", THINKING
+        self._reading = reading
         if self.terminal is not None:
             from agent.repl.painter import Painter
 
@@ -86,6 +92,7 @@ class Screen:
             finally:
                 self._finish_text()
                 self._painter = None
+                self._reading = str
                 self._running.clear()
                 self._progress.clear()
 
@@ -130,7 +137,7 @@ class Screen:
         answers = self._painter is not None and self._painter.has_text
         if self._stage is None or answers or asks or now - self._since < PATIENCE:
             return []
-        return [f"{self._stage()} {_seconds(now - self._since)}"]
+        return [f"{self._stage()} {_seconds(now - self._since)}{self._reading()}"]
 
     def draw(self, event: Event) -> None:
         doing = event.text if isinstance(event, Stage) else THINKING

@@ -206,6 +206,10 @@ class TapedEngine:
     def usage(self) -> Usage:
         return self._engine.usage if self._engine else self._usage
 
+    @property
+    def reading(self) -> tuple[int, int] | None:
+        return self._engine.reading if self._engine else None
+
     def reply(
         self,
         messages: Sequence[BaseMessage],

@@ -1,0 +1,46 @@
+"""How far a model is with a prompt, in the line that says what is waited for."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.repl.reading import Reading
+from agent.repl.screen import Screen
+
+
+def test_the_rest_is_told_after_two_seconds_from_the_rate_of_this_prompt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    seen: tuple[int, int] | None = None
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    reading = Reading(lambda: seen)
+    assert reading() == ""
+    seen = 1000, 3000
+    assert reading() == ", 1,000 of 3,000 tokens read"
+    now, seen = 1.0, (1100, 3000)
+    assert reading() == ", 1,100 of 3,000 tokens read"
+    now, seen = 4.0, (1400, 3000)
+    assert reading() == ", 1,400 of 3,000 tokens read, 16 s left"
+    seen = 2000, 3010  # another prompt
+    assert reading() == ", 2,000 of 3,010 tokens read"
+    now, seen = 9.0, (0, 3010)  # the same, from the beginning
+    assert reading() == ", 0 of 3,010 tokens read"
+    now, seen = 12.0, (0, 3010)
+    assert reading() == ", 0 of 3,010 tokens read"
+    seen = None
+    assert reading() == ""
+
+
+def test_it_stands_behind_what_is_waited_for_while_a_turn_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    screen = Screen(draws=True)
+    with screen.turn(Reading(lambda: (12, 40))):
+        now = 5.0
+        assert screen.live() == ["thinking 5 s, 12 of 40 tokens read"]
+    with screen.waiting(lambda: "loading"):
+        now = 9.0
+        assert screen.live() == ["loading 4 s"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from agent.repl.reading import Reading
 from agent.repl.screen import Screen
+from tests.emulator import Emulator
 
 
 def test_the_rest_is_told_after_two_seconds_from_the_rate_of_this_prompt(
@@ -44,3 +48,10 @@ def test_it_stands_behind_what_is_waited_for_while_a_turn_goes_on(
     with screen.waiting(lambda: "loading"):
         now = 9.0
         assert screen.live() == ["loading 4 s"]
+
+
+def test_a_question_on_the_command_line_is_waited_for_with_it(smollm: Path) -> None:
+    one = Emulator("ask", "--model", str(smollm), "--context", "4096", "Hello!")
+    assert one.ends() == 0, one.text
+    assert re.search(r"thinking \d+ s, [\d,]+ of [\d,]+ tokens read", one.raw), one.raw
+    assert "thinking" not in one.text

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,6 +18,7 @@ from agent.cut import cut
 from agent.errors import TinsmithError, UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from agent.engines.base import Engine
     from agent.events import Event
 
 CODES = {"interrupted": 130, "failed": 1}
@@ -111,7 +113,7 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
         # half a character, as of a file's name, is one that no model can read
         sent = question.encode("utf-8", "replace").decode()
         events = agent.send(sent, found.messages)
-        _draw(events, answer, None if args.json else out)
+        _draw(_awaited(events, agent.engine), answer, None if args.json else out)
         for name in refused:
             why = f"{name} was not run, it asks first; allow it with --approve {name}"
             _say(f"tinsmith: {why}")
@@ -122,6 +124,25 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
     if reason not in ("answered", "failed"):
         _say(f"tinsmith: the turn ended early: {reason}")
     return 0 if reason == "answered" else CODES.get(reason, 1)
+
+
+def _awaited(events: Iterator[Event], engine: Engine) -> Iterator[Event]:
+    """The same events; on a terminal, a line counts while the model reads and thinks."""
+    from agent.events import ToolFinished
+    from agent.repl.reading import Reading
+
+    thinks = True
+    while True:
+        if thinks and sys.stderr.isatty():
+            line: AbstractContextManager[Any] = waiting("thinking", Reading(lambda: engine.reading))
+        else:
+            line = contextlib.nullcontext()
+        with line:
+            event = next(events, None)
+        if event is None:
+            return
+        yield event
+        thinks = isinstance(event, ToolFinished)
 
 
 def _draw(events: Iterator[Event], answer: dict[str, Any], out: TextIO | None) -> None:

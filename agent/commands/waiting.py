@@ -18,8 +18,9 @@ GLANCE = 0.25
 
 
 class Wait:
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, far: Callable[[], str]) -> None:
         self._stage = ""
+        self._far = far
         self._what = what
         self._began = time.monotonic()
         self._terminal = sys.stderr.isatty()
@@ -59,7 +60,7 @@ class Wait:
         now = time.monotonic()
         seconds = now - self._began
         stage = self._stage
-        line = self._what + (f" ({stage})" if stage else "") + f" {seconds:.0f} s"
+        line = self._what + (f" ({stage})" if stage else "") + f" {seconds:.0f} s{self._far()}"
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{line[:width]}", end="", file=sys.stderr, flush=True)
@@ -71,12 +72,13 @@ class Wait:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[Wait]:
-    """On a terminal a line that counts the seconds and goes when the work is done.
+def waiting(what: str, far: Callable[[], str] = str) -> Iterator[Wait]:
+    """On a terminal a line that counts the seconds and goes when the work is done; `far` is asked
+    for what stands at its end.
 
     Elsewhere a line after two seconds, one for each further stage, and one every half minute.
     """
-    wait = Wait(what)
+    wait = Wait(what, far)
     threading.Thread(target=wait.keep_saying, name="waiting", daemon=True).start()
     try:
         yield wait

@@ -179,6 +179,17 @@ def test_a_damaged_result_is_told_with_its_line(tmp_path: Path, key: str, damage
         run.go(Echo())
 
 
+def test_an_output_that_all_rows_would_write_is_refused(tmp_path: Path) -> None:
+    text = "inputs: {text: {}}\nprompt: '{{ text }}'\noutputs:\n  out.txt: '{{ answer }}'\n"
+    run = Run(tmp_path, "a", "b", task=parse(text, Path("t.task.yaml")))
+    with pytest.raises(UsageError, match=r"t\.task\.yaml:4: every row would write 'out\.txt'"):
+        run.go(Echo())
+    run.go(Echo(), selection=Selection(limit=1))
+    run.task = parse(text.replace("out.txt", "'{{ text }}.txt'"), Path("t.task.yaml"))
+    run.out.unlink()
+    assert run.go(Echo()) == {"done": 2}
+
+
 def test_equal_rows_are_rows_of_their_own(tmp_path: Path) -> None:
     run = Run(tmp_path, "a please", "b please", "a please", "a please")
     run.go(Echo(), selection=Selection(limit=3))

@@ -101,6 +101,18 @@ class Batch:
             raise UsageError(f"{self._source.name} has no rows")
         self._columns.refuse_missing(there, self._source.name)
         self._results.refuse_strangers(self._source.name)
+        if self.total > 1:
+            self._refuse_shared_outputs()
+
+    def _refuse_shared_outputs(self) -> None:
+        """Each row would write over the one before."""
+        task = self._columns.task
+        for path in task.form.outputs:
+            if "{" not in path:
+                raise UsageError(
+                    f"{task.where(('outputs', path))}: every row would write {path!r}; name it "
+                    "after something that the row gives, as in '{{ NAME }}.txt'"
+                )
 
     def _jobs(self, model: str, hear: Callable[[Row, Envelope], None]) -> Iterator[Job]:
         """What is to be run. A row that the task cannot be given has its result at once."""

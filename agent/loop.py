@@ -26,7 +26,7 @@ from agent import calls, citations, compaction, deeds
 from agent.approval import Approver, deny
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
-from agent.events import Event, Notice, Reason, TextDelta, TurnEnded, Usage
+from agent.events import Event, Notice, Reason, Stage, TextDelta, TurnEnded, Usage
 from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering, SoFar
@@ -161,6 +161,8 @@ class Agent:
             self.session.append(HumanMessage(text))
             while self._untold:
                 yield Notice(self._untold.pop(0))
+            if turn.skill is not None:
+                yield Stage(f"thinking, with the skill {turn.skill.name}")
             yield from self._steps(turn)
         except KeyboardInterrupt:
             turn.reason = "interrupted"

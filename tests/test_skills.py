@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from agent import app
 from agent.embedder import SentenceEmbedder
 from agent.engines.scripted import ScriptedEngine, call, say
-from agent.events import ToolFinished, TurnEnded
+from agent.events import Stage, ToolFinished, TurnEnded
 from agent.loop import Agent
 from agent.memory import window
 from agent.memory.sessions import Session
@@ -235,9 +235,10 @@ def test_a_request_near_a_description_brings_the_skill(
 ) -> None:
     write(tmp_path, "tea", about="Brew a good pot of tea. Use when the user wants tea.")
     agent = built(ScriptedEngine(say("Warm it."), say("Hello.")), tmp_path, embedder)
-    list(agent.send("please brew a pot of tea"))
+    events = list(agent.send("please brew a pot of tea"))
     messages = agent.session.messages
     assert told(agent) == ["tea"]
+    assert events[0] == Stage("thinking, with the skill tea")
     assert [one.type for one in messages[-3:-1]] != ["ai", "human"]
     assert "Warm the pot first." in str(messages[0].text)
 
@@ -269,8 +270,9 @@ def test_what_a_request_begins_with_is_compared_by_itself(
 def test_another_request_brings_none(tmp_path: Path, embedder: SentenceEmbedder) -> None:
     write(tmp_path, "tea", about="Brew a good pot of tea. Use when the user wants tea.")
     agent = built(ScriptedEngine(say("Paris.")), tmp_path, embedder)
-    list(agent.send("what is the capital of France?"))
+    events = list(agent.send("what is the capital of France?"))
     assert not told(agent)
+    assert not any(isinstance(event, Stage) for event in events)
 
 
 @pytest.mark.parametrize(

@@ -128,13 +128,13 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
 
 def _awaited(events: Iterator[Event], engine: Engine) -> Iterator[Event]:
     """The same events; on a terminal, a line counts while the model reads and thinks."""
-    from agent.events import ToolFinished
+    from agent.events import Stage, ToolFinished
     from agent.repl.reading import Reading
 
-    thinks = True
+    thinks, what = True, "thinking"
     while True:
         if thinks and sys.stderr.isatty():
-            line: AbstractContextManager[Any] = waiting("thinking", Reading(lambda: engine.reading))
+            line: AbstractContextManager[Any] = waiting(what, Reading(lambda: engine.reading))
         else:
             line = contextlib.nullcontext()
         with line:
@@ -142,7 +142,8 @@ def _awaited(events: Iterator[Event], engine: Engine) -> Iterator[Event]:
         if event is None:
             return
         yield event
-        thinks = isinstance(event, ToolFinished)
+        thinks = isinstance(event, ToolFinished | Stage)
+        what = event.text if isinstance(event, Stage) else "thinking"
 
 
 def _draw(events: Iterator[Event], answer: dict[str, Any], out: TextIO | None) -> None:

@@ -29,18 +29,24 @@ class Emulator:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         deaf: bool = True,
+        into: Path | None = None,
     ) -> None:
         """`words`: as one would type them behind `tinsmith`.
 
-        `deaf`: to Ctrl-C, as a shell starts what it puts in the background.
+        `deaf`: to Ctrl-C, as a shell starts what it puts in the background. `into`: the file that
+        standard output goes to.
         """
+        program = [sys.executable, "-m", "agent", *words]
+        if into is not None:
+            program = ["/bin/sh", "-c", 'into=$1; shift; exec "$@" >"$into"', "sh", str(into),
+                       *program]  # fmt: skip
         self.columns, self.rows = columns, rows
         self.raw = ""
         """All that was written."""
         self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=0.001)
         self._stream = pyte.Stream(self._screen)
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "agent", *words], cwd=cwd, encoding="utf-8",
+            program[0], program[1:], cwd=cwd, encoding="utf-8",
             codec_errors="replace", dimensions=(rows, columns),
             env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(env or {})},
             preexec_fn=_deaf if deaf else None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from agent.repl.terminal import ALONE
 from tests.emulator import Emulator
 from tests.test_cli import scripted
 
@@ -39,13 +41,14 @@ def test_what_is_sent_before_the_question_waits_and_does_not_answer_it(tmp_path:
     assert one.leave() == 0
 
 
-@pytest.mark.parametrize("typed", ["maybe", "/context", "can I", "a", "s", "only if"])
+@pytest.mark.parametrize("typed", ["maybe", "/context", "can I", "a", "s", "A", "S", "only if"])
 def test_a_word_is_no_consent_and_one_that_lasts_wants_enter(tmp_path: Path, typed: str) -> None:
     one = asked(tmp_path, {"say": "As you wish."})
     one.send(typed)
     one.see(f"> {typed}")
     if len(typed) > 1:
         one.see("clear the line to be asked")
+    time.sleep(2 * ALONE)  # in which a key that counts alone would have counted
     one.send("\x15")
     one.see(ASKED)
     one.send("n")
@@ -112,4 +115,19 @@ def test_what_cannot_be_seen_is_shown_as_what_it_is(tmp_path: Path) -> None:
     assert "\x1b[8m" not in one.raw
     one.send("n")
     one.see("did not allow")
+    assert one.leave() == 0
+
+
+def test_the_keys_answer_in_vi_mode_too(tmp_path: Path, state: Path) -> None:
+    state.mkdir()
+    (state / "config.toml").write_text('editing_mode = "vi"\n')
+    one = Emulator("chat", *scripted(tmp_path, WRITE, {"say": "Written."}), cwd=tmp_path)
+    one.see("Ctrl-D leaves")
+    one.send("write it\x1b")
+    one.see("> write it")
+    time.sleep(2 * ALONE)  # Esc with a key right behind it is another key
+    one.send("\r")
+    one.see(ASKED)
+    one.send("o")
+    one.see("Written\\.")
     assert one.leave() == 0

@@ -352,3 +352,48 @@ def test_without_a_screen_that_draws_a_line_says_what_enter_sends(tmp_path: Path
     one.send("\r")
     one.see("Everest\\.", after="Enter sends")
     assert one.leave() == 0
+
+
+def test_what_a_progress_bar_writes_over_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "bar.py").write_text(
+        "import sys\nfrom tools.base import tool\n\n@tool(examples=['x'])\ndef bar() -> str:\n"
+        '    """Show a bar."""\n    for at in range(1, 4):\n'
+        "        sys.stderr.write(f'\\r{at} of 3')\n    sys.stderr.write('\\r3 of 3, done\\n')\n"
+        "    return 'ok'\n"
+    )
+    lines = scripted(tmp_path, {"call": "bar", "arguments": {}}, {"say": "Done."})
+    one = Emulator("chat", *lines, "--tools", str(tmp_path / "bar.py"), cwd=tmp_path)
+    one.see("Ctrl-D leaves")
+    one.send("go\r")
+    one.see("Done\\.")
+    assert one.leave() == 0
+    assert "\n3 of 3, done\n" in one.text
+    assert "1 of 3" not in one.text
+
+
+def test_what_is_typed_before_a_question_is_no_answer_at_a_dumb_terminal(
+    tmp_path: Path, state: Path
+) -> None:
+    call: dict[str, object] = {
+        "call": "write_file", "arguments": {"path": "x.txt", "text": "a"},
+    }  # fmt: skip
+    one = Emulator("chat", *scripted(tmp_path, call, {"say": "Done."}), cwd=tmp_path,
+                   env={"TERM": "dumb"})  # fmt: skip
+    one.see("Ctrl-D leaves")
+    one.send("write it\ra\r")
+    one.see(r"this \[s\]ession")
+    one.send("n\r")
+    one.see("Done\\.")
+    assert one.leave() == 0
+    assert not (tmp_path / "x.txt").exists()
+    assert not (state / "approvals.json").exists()
+
+
+def test_the_prompt_is_not_part_of_what_goes_into_a_file(tmp_path: Path) -> None:
+    one = Emulator("chat", *scripted(tmp_path, {"say": "one."}), into=tmp_path / "said")
+    one.see(r"(?m)^>$")
+    one.send("hello\r")
+    one.see(r"(?m)^>$", after="hello")
+    assert one.leave() == 0
+    assert "> " not in (tmp_path / "said").read_text()
+    assert "one." in (tmp_path / "said").read_text()

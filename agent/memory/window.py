@@ -41,6 +41,8 @@ SKILLS = "skills"
 """Marks, with their names, the lines of some skills."""
 BEFORE = {"offer", "facts", MEANT, ATTACHED, SCHEMA, SKILL, SKILLS}
 """Marks of what is told to the model just before the user speaks."""
+GIVEN = {MEANT, ATTACHED, SKILL}
+"""Of these, the marks of what the user's words brought along."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def bindings(terminal: Terminal) -> KeyBindings:
     def _(event: KeyPressEvent) -> None:
         if terminal.question is not None:
             terminal.answer(KeyboardInterrupt())
-        elif terminal.is_idle and terminal.buffer.text:
+        elif terminal.is_in_the_line:
             terminal.buffer.reset()
         else:
             terminal.interrupt()

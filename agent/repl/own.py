@@ -153,7 +153,7 @@ def prompt(file: Path) -> Command:
         raise UsageError(f"{file} is empty; write into it what is to be sent")
 
     def send(repl: Repl, rest: str) -> None:
-        repl.send(filled(text, rest))
+        repl.send(filled(text, rest), filled(text, repl.typed))
 
     line = first_line(text).lstrip("# ")
     send.__doc__ = about or (line if len(line) <= SHOWN else f"{line[:SHOWN]}…")

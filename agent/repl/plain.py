@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from agent.errors import UsageError
 from agent.repl.clean import clean
@@ -27,6 +27,8 @@ class Plain:
         self.typed = typed
         self._proposed = ""
         """What Enter sends."""
+        self.is_over = False
+        self.unsent: tuple[str, ...] = ()
 
     def start(self) -> None:
         pass
@@ -38,8 +40,8 @@ class Plain:
         """Raises EOFError."""
         if self.typed:
             if self._proposed:
-                print(f"Enter sends: {self._proposed}")
-            line = input("> ") or self._proposed
+                print(f"Enter sends: {self._proposed}", file=_shown())
+            line = _input("> ") or self._proposed
             self._proposed = ""
             return Line(line, line)
         line = sys.stdin.readline()
@@ -61,16 +63,31 @@ class Plain:
         if not self.typed:
             raise EOFError
         while True:
-            said = input(f"{clean(question)} ").strip()
+            said = _input(f"{clean(question)} ", answers=True).strip()
             if keys is None:
                 return said or default
             for key, answer in keys.items():
                 if said.lower() in (key, answer):
                     return answer
-            print(f"one of: {', '.join(keys)}")
+            print(f"one of: {', '.join(keys)}", file=_shown())
 
     def propose(self, text: str) -> None:
         self._proposed = text
 
     def begin(self, text: str) -> None:
         raise UsageError("there is no line to change here; it takes a terminal that can draw")
+
+
+def _shown() -> TextIO:
+    """Where the user reads: standard output may go into a file."""
+    return sys.stdout if sys.stdout.isatty() else sys.stderr
+
+
+def _input(prompt: str, answers: bool = False) -> str:
+    """A line. `answers`: what was typed before the prompt could be read is none, and dropped."""
+    print(prompt, end="", flush=True, file=_shown())
+    if answers and sys.platform != "win32":
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    return input()

@@ -9,9 +9,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +26,18 @@ from agent.repl import themes
 from agent.repl.clean import visible
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_skills, offer_trust
-from agent.repl.interrupts import interrupts
+from agent.repl.interrupts import LEAVE_SECONDS, interrupts
 from agent.repl.loading import Loading, Say
 from agent.repl.own import Own
 from agent.repl.pictures import show_made
-from agent.repl.plain import Plain
+from agent.repl.plain import Line, Plain
 from agent.repl.reading import Reading
 from agent.repl.screen import Screen
 from agent.repl.status import Status
 from agent.repl.trainings import Trainings
 from agent.settings import Settings, home
 from tools.errors import ToolError
+from tools.storage import write_atomically
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from agent.repl.tour import Tour
     from tools.loader import Toolbox
 
-LEAVE_SECONDS = 2.0
-"""A second Ctrl-C within this time leaves."""
 GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
 LONGEST_PATTERN = 60
@@ -102,6 +102,15 @@ class Repl:
         self._told: BaseException | None = None
         """The last error that was shown."""
         self._interrupted = 0.0
+        self._line = Line("", "")
+        """What was sent last."""
+        self._is_begun = True
+        """Whether that is done, or is in the conversation: if not, it is given back at Ctrl-C."""
+        self.typed = ""
+        """What was typed behind the name of a command: only there an @ attaches."""
+        self._given_up = threading.Event()
+        """Ctrl-C while a line waits for the model. Python would raise it wherever this thread is,
+        and drop it in a callback, of which imports in two threads have some."""
         self._waits = False
         """Whether a question waits for the model."""
         self._loading = self._load(settings)
@@ -122,40 +131,66 @@ class Repl:
         while True:
             try:
                 self._count()
-                sent = self._prompt.next_line()
-                line = sent.text.strip()
-                if line and self._typed:
-                    self.screen.sent(line)
+                self._line = self._prompt.next_line()
+                line = self._line.text.strip()
+                self._is_begun = not line or line.startswith("/")
                 if line.startswith("/"):
+                    self._show(line)
                     self._command(line)
                 elif line:
-                    self.send(line, typed=sent.typed)
+                    with _leaving(self._given_up.set):
+                        self._show(line)
+                        self.send(line, self._line.typed)
                     if self.tour is not None:
                         self.tour.after_turn()
             except (EOFError, Leave):
                 failed = not self._typed and self.screen.ended not in ("", "answered")
                 return 1 if failed else 0
             except KeyboardInterrupt:
+                if not self._is_begun:
+                    self._is_begun = True
+                    with contextlib.suppress(UsageError):  # where no line can be begun
+                        self._prompt.begin(self._line.text)
                 if time.monotonic() - self._interrupted < LEAVE_SECONDS:
                     return 0
                 self._interrupted = time.monotonic()
-                self.screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
+                if not self._prompt.is_over:
+                    self.screen.dim("Ctrl-C again, or Ctrl-D, leaves.")
             except (Exception, SystemExit) as error:  # a tool's choices may end with that one
                 self._tell(error)
                 if not self._typed:
                     return error.exit_code if isinstance(error, TinsmithError | ToolError) else 1
+
+    def _show(self, line: str) -> None:
+        if self._typed:
+            self.screen.sent(line)
 
     def close(self, code: int) -> None:
         """Free the model. One that is still loading cannot be broken off: the process ends."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal must be given back
         self._prompt.stop()
         self.screen.terminal = None
+        line = "" if self._is_begun else self._line.text
+        self._keep([*filter(None, [line]), *self._prompt.unsent])
         self._session.close()
         if not self._loading.is_idle:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
         self._loading.close()
+
+    def _keep(self, unsent: Sequence[str]) -> None:
+        """What one has sent and no turn was begun with, when one leaves."""
+        if not unsent:
+            return
+        file = home() / f"unsent-{self._session.id}.txt"
+        try:
+            before = file.read_text("utf-8") if file.exists() else ""
+            write_atomically(file, before + "".join(f"{text}\n\n" for text in unsent))
+        except (OSError, UnicodeError) as error:
+            self.screen.notice(f"{file} cannot be written: {error}; not sent: {unsent}")
+        else:
+            self.screen.dim(f"what was not sent is in {file}")
 
     def _terminal(self) -> Terminal:
         from prompt_toolkit.enums import EditingMode
@@ -230,11 +265,7 @@ class Repl:
         if not loading.is_loaded or not loading.is_idle:
             self._waits = True
             try:
-                with self.screen.waiting(loading.stage):
-                    while not loading.wait(GLANCE):
-                        pass
-                    if loading.error is None:
-                        loading.agent()
+                self._wait_for(loading)
             finally:
                 self._waits = False
         if loading.error is not None and self._before is not None:
@@ -243,6 +274,21 @@ class Repl:
         agent = loading.agent()
         agent.session = self._session
         return agent
+
+    def _wait_for(self, loading: Loading) -> None:
+        """Raises KeyboardInterrupt, and EOFError when nothing more will be typed."""
+        with self.screen.waiting(loading.stage):
+            while not loading.wait(GLANCE):
+                self._raise_if_given_up()
+                if self._prompt.is_over:
+                    raise EOFError
+            if loading.error is None:
+                loading.agent()
+
+    def _raise_if_given_up(self) -> None:
+        if self._given_up.is_set():
+            self._given_up.clear()
+            raise KeyboardInterrupt
 
     def _back(self, error: Exception, before: Settings) -> Agent:
         if error is not self._told:
@@ -253,24 +299,17 @@ class Repl:
         return self.agent()
 
     def send(
-        self,
-        text: str,
-        again: bool = False,
-        typed: str | None = None,
-        first: Sequence[BaseMessage] = (),
+        self, text: str, typed: str, again: bool = False, first: Sequence[BaseMessage] = ()
     ) -> None:
-        """`again`: for another answer than before. `typed`: what of it attaches; None: all.
-        `first`: what the model is told before it."""
+        """`typed`: what of it attaches. `again`: for another answer than before. `first`: what the
+        model is told before it."""
         from agent.attachments import attached
 
+        self._is_begun = False
         sent = text.encode("utf-8", "replace").decode()
-        try:
-            agent = self.agent()
-            found = attached(sent if typed is None else typed, agent.engine)
-        except KeyboardInterrupt:
-            with contextlib.suppress(UsageError):  # where no line can be begun
-                self._prompt.begin(text)
-            raise
+        agent = self.agent()
+        found = attached(typed, agent.engine)
+        self._raise_if_given_up()
         for line in found.said:
             self.screen.dim(line)
         for line in found.problems:
@@ -278,17 +317,19 @@ class Repl:
         before = self.jobs()
         events = (agent.retry if again else agent.send)(sent, [*first, *found.messages])
         reading = Reading(lambda: agent.engine.reading)
-        with interrupts(agent.stop), self.screen.turn(reading):
-            try:
-                for event in events:
-                    self.screen.draw(event)
-                    self.status.note(event)
-                    if isinstance(event, ToolFinished):
-                        show_made(self.screen, event)
-            finally:
-                events.close()
-        if self.screen.ended == "interrupted":
-            raise KeyboardInterrupt
+        with _leaving(agent.stop):
+            with self.screen.turn(reading):
+                self._is_begun = True
+                try:
+                    for event in events:
+                        self.screen.draw(event)
+                        self.status.note(event)
+                        if isinstance(event, ToolFinished):
+                            show_made(self.screen, event)
+                finally:
+                    events.close()
+            if self.screen.ended == "interrupted":
+                raise KeyboardInterrupt
         if self._typed and app.is_local(self.settings):
             self.make_room(before)
 
@@ -319,8 +360,7 @@ class Repl:
                 jobs.begin(job.id)
             elif answer == "aside":
                 self._aside = job.id
-                self._loading.close()
-                self._loading = self._load(self.settings)
+                self._load_next(self.settings)
             else:
                 self.screen.dim(f"/jobs begin {job.id} begins it all the same")
 
@@ -384,17 +424,23 @@ class Repl:
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
             raise UsageError(f"no command /{name}; {hint}")
+        self.typed = self._line.typed.strip()[1:].partition(" ")[2].strip()
         command(self, rest.strip())
 
     def load(self, wanted: Settings) -> None:
         """Talk with another model; with the one before again, should it not load."""
+        before = None
         with contextlib.suppress(Exception):  # what could not be loaded need not be freed
             self.agent()
-            self._loading.close()
-            self._before = self.settings if self._typed else None
-        self.settings, self._aside = wanted, ""
-        self._loading = self._load(wanted)
+            before = self.settings if self._typed else None
+        self.settings, self._aside, self._before = wanted, "", before
+        self._load_next(wanted)
         self._loading.start()
+
+    def _load_next(self, wanted: Settings) -> None:
+        """At Ctrl-C, too, nothing is left that is closed."""
+        last, self._loading = self._loading, self._load(wanted)
+        last.close()
 
     @property
     def has_user(self) -> bool:
@@ -447,6 +493,18 @@ class Repl:
         """Process again, while the user types, what every turn begins with."""
         if self._loading.is_loaded and self._loading.error is None:
             self._loading.warm()
+
+
+@contextlib.contextmanager
+def _leaving(stop: Callable[[], None]) -> Iterator[None]:
+    """`interrupts`, of which the second within two seconds leaves. Raises Leave."""
+    with interrupts(stop) as pressed:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if pressed.twice:
+                raise Leave from None
+            raise
 
 
 def _can_draw() -> bool:

@@ -27,6 +27,7 @@ from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import BaseStyle, DynamicStyle
@@ -35,6 +36,7 @@ from agent.references import begun
 from agent.repl.above import Growing, Prompt
 from agent.repl.clean import clean
 from agent.repl.history import PASTED
+from agent.repl.interrupts import LEAVE_SECONDS
 from agent.repl.keys import bindings
 from agent.repl.plain import Line
 
@@ -90,17 +92,21 @@ class Terminal:
         """Sent, and not yet asked for."""
         self.proposed = ""
         """What Enter sends while nothing is typed."""
+        self.given = ""
+        """What was put into the line last; as long as it stands there, nothing has been typed."""
         self._live = live
         self._status = status
         self._wake = threading.Event()
         self._lines = threading.Condition()
         self._idle = False
         """Whether the main thread waits for a line."""
-        self._over = False
+        self.is_over = False
+        """Whether nothing more will be typed."""
         self._answers: queue.SimpleQueue[tuple[Question, str | BaseException]] = queue.SimpleQueue()
         self._asked = 0.0
         self._pastes: dict[str, str] = {}
         """Texts that were pasted, by what stands for them in the line: a name, or themselves."""
+        self._interrupted = -LEAVE_SECONDS
         self._pressed = 0.0
         """When a key was pressed last."""
         self._kept = ""
@@ -173,14 +179,20 @@ class Terminal:
             self._in_loop(self._exit)
         self._thread.join()
 
+    @property
+    def unsent(self) -> tuple[str, ...]:
+        """What was sent and never asked for, or was given back."""
+        given = self.buffer.text if self.buffer.text == self.given else ""
+        return tuple(self._line(text).text for text in (given, *self.queued) if text.strip())
+
     def next_line(self) -> Line:
         """What the user sends next. Raises EOFError, and KeyboardInterrupt at Ctrl-C."""
         self._idle = True
         try:
             with self._lines:
-                while not self.queued and not self._over:
+                while not self.queued and not self.is_over:
                     self._lines.wait(GLANCE)
-                if self._over:  # what waits was not asked for before one left
+                if self.is_over:  # what waits was not asked for before one left
                     raise EOFError
                 return self._line(self.queued.pop(0))
         finally:
@@ -209,7 +221,7 @@ class Terminal:
                     question_of, answer = self._answers.get(timeout=GLANCE)
                     if question_of is asked:  # and not one that was broken off
                         break
-                if self._over:
+                if self.is_over:
                     raise EOFError
         finally:
             self._in_loop(lambda: self._end_question(asked))
@@ -219,13 +231,16 @@ class Terminal:
 
     def _line(self, text: str) -> Line:
         """With what was pasted in it, which is not what the user typed."""
-        pasted = re.compile("|".join(map(re.escape, self._pastes)) or r"(?!)")
+        longest_first = sorted(self._pastes, key=len, reverse=True)
+        pasted = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         whole = pasted.sub(lambda found: self._pastes[found.group()], text)
         return Line(whole, pasted.sub(" ", text))
 
     def answer(self, answer: str | BaseException) -> None:
         """For the keys: to the question that is asked, which is none any more."""
         asked, self.question = self.question, None
+        if isinstance(answer, str):
+            answer = self._line(answer).text
         if asked is not None:
             self._answers.put((asked, answer))
 
@@ -240,11 +255,22 @@ class Terminal:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is under way, so that the line itself is what Ctrl-C is about."""
+        """Whether nothing is under way."""
         return self._idle
+
+    @property
+    def is_in_the_line(self) -> bool:
+        """Whether Ctrl-C is about what stands in the line. A second one is not about what the first
+        gave back."""
+        given_back = self.buffer.text == self.given and self._interrupted_now()
+        return self._idle and bool(self.buffer.text) and not given_back
+
+    def _interrupted_now(self) -> bool:
+        return time.monotonic() - self._interrupted < LEAVE_SECONDS
 
     def interrupt(self) -> None:
         """As Ctrl-C in a program without a prompt: the main thread gets a KeyboardInterrupt."""
+        self._interrupted = time.monotonic()
         if sys.platform == "win32":
             import _thread
 
@@ -258,7 +284,7 @@ class Terminal:
             name = f"{PASTED} {len(self._pastes) + 1}, {len(text)} characters]"
         else:
             name = text
-        if len(text.split()) > 1:
+        if name is not text or len(text.split()) > 1:
             self._pastes[name] = text
         return name
 
@@ -271,12 +297,12 @@ class Terminal:
     def leave(self) -> None:
         """Nothing more will be typed."""
         with self._lines:
-            self._over = True
+            self.is_over = True
             self._lines.notify()
 
     def begin(self, text: str) -> None:
-        """The line begins with `text`, behind which one goes on."""
-        self._in_loop(lambda: self._fill(text))
+        """The line begins with `text`, behind which one goes on; what is being typed comes last."""
+        self._in_loop(lambda: self._give(text))
 
     def propose(self, text: str) -> None:
         """What Enter sends next while nothing is typed; what is typed is not disturbed."""
@@ -370,6 +396,7 @@ class Terminal:
     def _begin_question(self, question: Question, default: str) -> None:
         self.question = question
         self._asked = time.monotonic()
+        self.app.vi_state.input_mode = InputMode.INSERT  # where a key is what it says
         if question.keys is None:
             self._kept = self.buffer.text
             self._fill(default)
@@ -382,6 +409,14 @@ class Terminal:
         if question.keys is None:
             self._fill(self._kept)
         self.app.invalidate()
+
+    def _give(self, text: str) -> None:
+        for name, pasted in self._pastes.items():
+            if name != pasted:
+                text = text.replace(pasted, name)
+        typed = self.buffer.text
+        self.given = text if not typed.strip() else f"{text}\n{typed}"
+        self._fill(self.given)
 
     def _fill(self, text: str) -> None:
         """The line holds `text`, and the cursor is behind it."""
@@ -445,13 +480,15 @@ class Terminal:
         """A key that answers is one that nothing follows: whoever types a word means the word."""
         self._pressed = pressed = time.monotonic()
         question, text = self.question, self.buffer.text
-        if question is None or not question.keys or text.lower() not in question.keys:
+        if question is None or not question.keys:
+            return
+        if text.lower() not in question.keys or text.lower() in question.confirmed:
             return
 
         def take() -> None:
             answer = self.meant(text)
             alone = self._pressed == pressed and self.buffer.text == text
-            if alone and answer and self.question is question and text not in question.confirmed:
+            if alone and answer and self.question is question:
                 self.buffer.reset()
                 self.answer(answer)
 
@@ -538,6 +575,11 @@ def _cut(text: str, width: int) -> str:
     return f"{kept}…"
 
 
+def _after_returns(line: str) -> str:
+    """What is left of it on a terminal, where a progress bar writes over what it wrote before."""
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 class _Printed:
     """In the place of a stream: whole lines of what others print go above the prompt."""
 
@@ -549,9 +591,10 @@ class _Printed:
 
     def write(self, text: str) -> int:
         with self._lock:
-            *lines, self._line = (self._line + clean(text)).split("\n")
+            *lines, last = (self._line + text).split("\n")
+            self._line = _after_returns(last) + ("\r" if last.endswith("\r") else "")
         if lines:
-            self._terminal.print("\n".join(lines))
+            self._terminal.print(clean("\n".join(map(_after_returns, lines))))
         return len(text)
 
     def flush(self) -> None:
@@ -559,7 +602,7 @@ class _Printed:
 
     def finish(self) -> None:
         if self._line:
-            self._terminal.print(self._line)
+            self._terminal.print(clean(self._line))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

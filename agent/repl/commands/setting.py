@@ -67,6 +67,8 @@ def set(repl: Repl, rest: str) -> None:
 
 def change(repl: Repl, key: str, value: Any) -> None:
     """For this conversation."""
+    if key not in LOADS and key != "theme":
+        repl.agent()  # where it cannot be loaded, the settings are again those from before
     wanted = replace(repl.settings, **{key: value})
     if wanted == repl.settings:
         repl.screen.plain(f"{key} is {value!r} already")

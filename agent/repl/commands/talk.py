@@ -103,7 +103,9 @@ def retry(repl: Repl, rest: str) -> None:
     """
     nothing("retry", rest)
     repl.agent()  # nothing is taken back where no model can answer
-    repl.send(_back(repl, 1), again=True)
+    told = reversed(window.told_before(repl.session.messages))
+    first = [one for one in told if window.GIVEN & one.additional_kwargs.keys()]
+    repl.send(_back(repl, 1), "", again=True, first=first)
 
 
 @command

@@ -136,7 +136,8 @@ def skill(repl: Repl, rest: str) -> None:
     agent = repl.agent()
     told = is_told(name, window.view(agent.session.messages))
     if request.strip():
-        repl.send(request.strip(), first=() if told else (in_full(known[name]),))
+        typed = repl.typed.partition(" ")[2]
+        repl.send(request.strip(), typed, first=() if told else (in_full(known[name]),))
     elif told:
         repl.screen.dim(f"the model has read {name} already; say what to do")
     else:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.approval import Approver
+from agent.approval import Approver, Question
 from agent.events import Event, Notice, ToolFinished, ToolProgress, ToolStarted
 from agent.memory import results
 
@@ -113,7 +113,7 @@ def _allowed(
     tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
 ) -> ToolCall | ToolMessage:
     """The call as it may run, or what the model is told when it may not."""
-    from tools.base import READING, ToolError, approval_of, effects_of, preview
+    from tools.base import READING, ToolError, approval_of, effects_of, preview, writes_to_of
 
     writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
@@ -126,7 +126,9 @@ def _allowed(
             return _mistake(call, error)
         except Exception as error:  # the tool's own code; the user can still decide
             shown = f"(no preview: {type(error).__name__}: {error})"
-        decision = approve(call["name"], call["args"], wrong or shown, untrusted)
+        decision = approve(
+            Question(call["name"], call["args"], wrong or shown, untrusted, writes_to_of(tool))
+        )
         if decision.instead is not None:
             call = {**call, "args": dict(decision.instead)}
             wrong = _misfit(tool, call["args"])

@@ -7,7 +7,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from agent import compaction
-from agent.approval import Approval, Approver, Remembered, allow, deny
+from agent.approval import Approval, Approver, Question, Remembered, allow, deny
 from agent.embedder import SentenceEmbedder
 from agent.engines.base import Sampling
 from agent.engines.local import LocalEngine
@@ -114,8 +113,8 @@ def test_what_was_allowed_for_the_session_is_asked_again_after_the_words_of_stra
 ) -> None:
     asked: list[str] = []
 
-    def ask(name: str, arguments: Any, preview: str) -> tuple[Any, str]:
-        asked.append(name)
+    def ask(question: Question) -> tuple[Any, str]:
+        asked.append(question.tool)
         return "session", ""
 
     remembered = Remembered(tmp_path / "approvals.json", ask, print)
@@ -129,11 +128,47 @@ def test_what_was_allowed_for_the_session_is_asked_again_after_the_words_of_stra
     assert counts == [1, 1, 2]
 
 
+@tool(effects={"writes"}, approval="ask")
+def copy(path: str, to: str) -> str:
+    """Copy a file."""
+    return "copied"
+
+
+@tool(effects={"writes"}, approval="ask", writes_to="path")
+def fill(path: str, text: str) -> str:
+    """Fill a file."""
+    return "filled"
+
+
+@pytest.mark.parametrize(
+    ("lines", "questions"),
+    [
+        ((call("copy", path="a", to="b"), call("copy", path="a", to="c")), 2),
+        ((call("fill", path="n/a", text="x"), call("fill", path="n/b", text="y")), 1),
+    ],
+)
+def test_always_goes_beyond_one_call_only_where_the_tool_says_what_it_writes(
+    lines: tuple[Line, ...], questions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[Question] = []
+
+    def ask(question: Question) -> tuple[Any, str]:
+        asked.append(question)
+        return "always", ""
+
+    remembered = Remembered(tmp_path / "approvals.json", ask, print)
+    agent, _ = agent_of(*lines, say("ok"), approve=remembered)
+    agent.tools = {"copy": copy, "fill": fill}
+    assert [one.ok for one in finished(turn(agent))] == [True, True]
+    assert len(asked) == questions
+
+
 def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
     asked: list[bool] = []
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        asked.append(untrusted)
+    def approve(question: Question) -> Approval:
+        asked.append(question.untrusted)
         return Approval(False)
 
     lines = (call("jot", text="a"), say("ok"), call("find"), say("ok"), call("jot", text="b"))
@@ -146,8 +181,8 @@ def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
 def test_what_a_summary_holds_of_a_passage_is_still_that_of_strangers() -> None:
     asked: list[bool] = []
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        asked.append(untrusted)
+    def approve(question: Question) -> Approval:
+        asked.append(question.untrusted)
         return Approval(False)
 
     lines = [call("find"), *(say(f"answer {n}") for n in range(4)), say("They spoke of backups.")]

@@ -10,11 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from rich.console import Console
 
-from agent.approval import Approval, Approver, deny
+from agent.approval import Approval, Approver, Question, deny
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, UnknownName, UsageError
@@ -245,7 +244,7 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
         Approval(False, "keep it", answer="no"),
     ])  # fmt: skip
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+    def approve(question: Question) -> Approval:
         return next(answers)
 
     both = calls(call("erase", name="a"), call("erase", name="b"), call("add", a=1, b=1))

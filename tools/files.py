@@ -189,6 +189,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_write,
+        writes_to="path",
         subjects=_names,
         examples=[
             "write a file ideas.txt with two lines",
@@ -221,6 +222,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_append,
+        writes_to="path",
         subjects=_names,
         examples=[
             "add a line to todo.txt",
@@ -248,6 +250,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_replace,
+        writes_to="path",
         subjects=_names,
         examples=[
             "change the timeout in config.json to 30",

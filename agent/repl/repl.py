@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import app
-from agent.approval import Answer, Remembered, pattern
+from agent.approval import Answer, Question, Remembered
 from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.events import ToolFinished
@@ -337,14 +337,14 @@ class Repl:
             self._aside = ""
             self._loading.start()
 
-    def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
+    def _ask(self, asked: Question) -> tuple[Answer, str]:
         """Consent to a call, and why not, or the arguments as the user wants them, in JSON."""
         if not self._typed:
             return "no", "nobody is here to ask"
-        wanted = pattern(name, arguments)
+        name, arguments, wanted = asked.tool, asked.arguments, asked.pattern
         keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
         always = f"[a]lways {cut(visible(wanted), LONGEST_PATTERN)}, " if wanted else ""
-        self.screen.proposal(name, arguments, preview)
+        self.screen.proposal(name, arguments, asked.preview)
         question = (
             f"[o]nce, [n]o, no with a [r]eason, [e]dit the call? With Enter: {always}any {name} "
             "this [s]ession"

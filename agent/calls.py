@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GLANCE = 0.1
 """Seconds between two looks at whether the user has stopped the turn."""
 
+STOPPED = "stopped by the user before it ran"
 
 MENDABLE = "mendable"
 """Marks, in a result's `additional_kwargs`, what the tool itself refused (ToolError): it tells the
@@ -77,11 +78,7 @@ def _side_by_side(
     running: list[_Running | ToolMessage] = []
     for call in calls:
         tool = tools[call["name"]]
-        allowed: ToolCall | ToolMessage
-        if stopped.is_set():
-            allowed = _answer(call, "stopped by the user before it ran", ok=False)
-        else:
-            allowed = _allowed(tool, call, approve, untrusted)
+        allowed = _allowed(tool, call, approve, untrusted, stopped)
         if isinstance(allowed, ToolMessage):
             yield ToolStarted(_id(call), call["name"], call["args"])
             running.append(allowed)
@@ -110,11 +107,13 @@ def _side_by_side(
 
 
 def _allowed(
-    tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
+    tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool, stopped: threading.Event
 ) -> ToolCall | ToolMessage:
     """The call as it may run, or what the model is told when it may not."""
     from tools.base import READING, ToolError, approval_of, effects_of, preview, writes_to_of
 
+    if stopped.is_set():
+        return _answer(call, STOPPED, ok=False)
     writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
         return call
@@ -126,9 +125,13 @@ def _allowed(
             return _mistake(call, error)
         except Exception as error:  # the tool's own code; the user can still decide
             shown = f"(no preview: {type(error).__name__}: {error})"
+        if stopped.is_set():  # a preview may take long
+            return _answer(call, STOPPED, ok=False)
         decision = approve(
             Question(call["name"], call["args"], wrong or shown, untrusted, writes_to_of(tool))
         )
+        if stopped.is_set():
+            return _answer(call, STOPPED, ok=False)
         if decision.instead is not None:
             call = {**call, "args": dict(decision.instead)}
             wrong = _misfit(tool, call["args"])

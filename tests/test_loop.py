@@ -533,3 +533,33 @@ def test_how_far_a_tool_is_is_told_while_it_runs() -> None:
     told = [event for event in events if isinstance(event, ToolProgress)]
     assert [(one.done, one.total, one.what) for one in told] == [(1, 2, "rows")]
     assert ended(events).answer == "2"
+
+
+@pytest.mark.parametrize(("when", "questions"), [("the preview", 0), ("the question", 1)])
+def test_a_call_is_not_run_when_the_user_has_stopped_meanwhile(when: str, questions: int) -> None:
+    asked: list[Question] = []
+    wiped: list[str] = []
+
+    def show(name: str) -> str:
+        if when == "the preview":
+            agent.stop()
+        return "it is gone then"
+
+    @tool(effects={"writes"}, approval="ask", preview=show)
+    def wipe(name: str) -> str:
+        """Wipe something."""
+        wiped.append(name)
+        return "wiped"
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        agent.stop()
+        return Approval(True)
+
+    agent, _ = agent_of(call("wipe", name="x"), say("ok"), approve=approve)
+    agent.tools = {"wipe": wipe}
+    events = turn(agent)
+    [result] = finished(events)
+    assert (len(asked), wiped) == (questions, [])
+    assert result.result == "stopped by the user before it ran"
+    assert ended(events).reason == "interrupted"

@@ -38,6 +38,8 @@ class Question:
     """The turn has read what strangers wrote: what was allowed before is asked again."""
     writes_to: str = ""
     """The argument that names the one file it writes; "" when the tool does not say."""
+    problem: str = ""
+    """Why the arguments, as the user wrote them, do not fit: then only others can be allowed."""
 
     @property
     def pattern(self) -> str:
@@ -106,7 +108,8 @@ class Remembered:
 
     def __call__(self, question: Question) -> Approval:
         name, wanted = question.tool, question.pattern
-        if not question.untrusted and (name in self._session or wanted in self.always()):
+        known = not question.untrusted and not question.problem
+        if known and (name in self._session or wanted in self.always()):
             return Approval(True, answer="before")
         answer, reason = self._ask(question)
         if answer == "no":

@@ -120,7 +120,7 @@ def _allowed(
     wrong = ""
     while True:
         try:
-            shown = preview(tool, call["args"])
+            shown = "" if wrong else preview(tool, call["args"])
         except ToolError as error:
             return _mistake(call, error)
         except Exception as error:  # the tool's own code; the user can still decide
@@ -128,7 +128,7 @@ def _allowed(
         if stopped.is_set():  # a preview may take long
             return _answer(call, STOPPED, ok=False)
         decision = approve(
-            Question(call["name"], call["args"], wrong or shown, untrusted, writes_to_of(tool))
+            Question(call["name"], call["args"], shown, untrusted, writes_to_of(tool), wrong)
         )
         if stopped.is_set():
             return _answer(call, STOPPED, ok=False)
@@ -137,7 +137,7 @@ def _allowed(
             wrong = _misfit(tool, call["args"])
             continue
         if decision.allowed:
-            return call
+            return _answer(call, wrong, ok=False) if wrong else call
         why = f": {decision.reason}" if decision.reason else ""
         return _answer(call, f"the user did not allow this call{why}", ok=False)
 
@@ -152,7 +152,7 @@ def _misfit(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
     try:
         jsonschema.validate(dict(arguments), now.parameters if now else {})
     except jsonschema.ValidationError as error:
-        return f"(these arguments do not fit: {error.message})"
+        return f"these arguments do not fit: {error.message}"
     return ""
 
 

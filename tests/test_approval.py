@@ -137,3 +137,13 @@ def test_a_new_session_asks_again(file: Path) -> None:
     assert remembered(writing({"path": "b"})).allowed
     remembered.forget_session()
     assert not remembered(writing({"path": "b"})).allowed
+
+
+def test_what_does_not_fit_is_asked_about_whatever_was_allowed(file: Path) -> None:
+    always(file, {"path": "notes/a.md", "text": "x"})
+    user = User("no")
+    remembered = Remembered(file, user, user.heard.append)
+    wrong = {"path": "notes/b.md", "txt": "x"}
+    question = Question("write_file", wrong, writes_to="path", problem="'text' is missing")
+    assert not remembered(question).allowed
+    assert user.asked == 1

@@ -563,3 +563,17 @@ def test_a_call_is_not_run_when_the_user_has_stopped_meanwhile(when: str, questi
     assert (len(asked), wiped) == (questions, [])
     assert result.result == "stopped by the user before it ran"
     assert ended(events).reason == "interrupted"
+
+
+def test_arguments_of_the_user_that_do_not_fit_cannot_be_allowed() -> None:
+    asked: list[Question] = []
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        return Approval(False, instead={"nam": "y"}) if len(asked) == 1 else Approval(True)
+
+    agent, _ = agent_of(call("erase", name="x"), say("ok"), approve=approve)
+    [result] = finished(turn(agent))
+    assert (result.ok, "do not fit" in result.result) == (False, True)
+    first, second = asked
+    assert (first.problem, "do not fit" in second.problem) == ("", True)

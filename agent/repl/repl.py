@@ -53,6 +53,8 @@ LONGEST_PATTERN = 60
 """Characters of a pattern in the question; the whole call stands above it."""
 LASTING = ("s", "a")
 """Answers that allow more than the call at hand."""
+MENDING = ("e", "n", "r")
+"""Answers where the arguments do not fit."""
 CONSENT = {"o": "once", "s": "session", "a": "always", "n": "no", "r": "reason", "e": "edit"}
 
 
@@ -344,11 +346,14 @@ class Repl:
         name, arguments, wanted = asked.tool, asked.arguments, asked.pattern
         keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
         always = f"[a]lways {cut(visible(wanted), LONGEST_PATTERN)}, " if wanted else ""
-        self.screen.proposal(name, arguments, asked.preview)
         question = (
             f"[o]nce, [n]o, no with a [r]eason, [e]dit the call? With Enter: {always}any {name} "
             "this [s]ession"
         )
+        if asked.problem:
+            keys = {key: CONSENT[key] for key in MENDING}
+            question = "[e]dit the call again, [n]o, no with a [r]eason?"
+        self.screen.proposal(name, arguments, asked.problem or asked.preview)
         try:
             answer = self._prompt.ask(question, keys, confirmed=LASTING)
             if answer == "reason":

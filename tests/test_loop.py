@@ -16,6 +16,7 @@ from langchain_core.tools import BaseTool
 
 from agent import compaction
 from agent.approval import Approval, Approver, Question, Remembered, allow, deny
+from agent.deadline import Deadline
 from agent.embedder import SentenceEmbedder
 from agent.engines.base import Sampling
 from agent.engines.local import LocalEngine
@@ -221,7 +222,7 @@ def test_a_citation_of_nothing_is_told() -> None:
 def test_an_answer_from_passages_is_to_keep_to_them() -> None:
     agent, _ = agent_of(call("find"), fail(EngineError("gone")))
     turn(agent)
-    agent._ask_for_words(_Turn(Limits()))
+    agent._ask_for_words(_Turn(Limits(), Deadline(600, print)))
     assert "from these passages alone" in str(agent.session.messages[-1].text)
 
 
@@ -577,3 +578,13 @@ def test_arguments_of_the_user_that_do_not_fit_cannot_be_allowed() -> None:
     assert (result.ok, "do not fit" in result.result) == (False, True)
     first, second = asked
     assert (first.problem, "do not fit" in second.problem) == ("", True)
+
+
+def test_the_time_of_a_turn_stands_still_while_the_user_is_asked() -> None:
+    def approve(question: Question) -> Approval:
+        threading.Event().wait(2.1)
+        return Approval(True)
+
+    limits = Limits(seconds=2)
+    agent, _ = agent_of(call("erase", name="x"), say("Gone."), approve=approve, limits=limits)
+    assert ended(turn(agent)).reason == "answered"

@@ -222,9 +222,18 @@ class Screen:
         """What is to be allowed, with what cannot be seen made visible."""
         self._finish_text()
         self.plain(written(name, arguments))
-        for line in visible(preview).splitlines():
-            style = "added" if line[:1] == "+" else "removed" if line[:1] == "-" else ""
-            self._say(line, style, sys.stdout)
+        shown = visible(preview)
+        if not shown:
+            return
+        if not self.draws:
+            self.plain(shown)
+            return
+        from rich.text import Text
+
+        lines = shown.split("\n")
+        styles = {"+": "added", "-": "removed"}
+        # in one piece: with each that is written, the prompt is drawn again
+        self.show(Text("\n").join(Text(one, styles.get(one[:1], "")) for one in lines))
 
     @property
     def width(self) -> int:

@@ -263,6 +263,25 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
     assert "approval: refused, no (keep it)" in written
 
 
+def test_what_was_said_before_a_question_was_broken_off_stands_at_no_later_call(
+    database: Path,
+) -> None:
+    asked: list[Question] = []
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return Approval(False, instead={"name": "c"}, answer="edit")
+
+    lines = (call("erase", name="a"), call("add", a=1, b=1), say("done"))
+    agent = agent_of(database, *lines, approve=approve)
+    turn(agent)
+    turn(agent)
+    [one] = traced(agent, database)[-1].steps[0].calls
+    assert (one.name, one.asked) == ("add", ())
+
+
 def test_an_error_and_why_it_ended_are_kept(database: Path) -> None:
     agent = agent_of(database, call("refuse"), fail(EngineError("the model is gone")))
     turn(agent)

@@ -124,6 +124,8 @@ class Trace:
         self._began = time.perf_counter()
         self._facts = []
         self._offer = {}
+        self._approvals.clear()  # of a call whose question was broken off
+        self._first_word = None
         self._broken = False
         system = session.id, str(agent.system.text)
         self._note(

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from agent.repl.clean import clean, one_line, visible
 from agent.repl.commands.knowledge import sources
+from agent.repl.markdown import blocks
 from agent.repl.screen import Screen
 
 
@@ -68,3 +70,33 @@ def test_many_lines_of_a_passage_are_written_at_once(tmp_path: Path) -> None:
     [text] = shown
     assert text.startswith("    1  line 1\n")
     assert text.endswith(" 1000  line 1000")
+
+
+LINES = "\u2028\u2029"
+TURNED = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+
+
+@pytest.mark.parametrize("one", TURNED)
+def test_nothing_can_turn_what_is_read_around(one: str) -> None:
+    screen, kept = drawn()
+    screen.plain(f"user{one}txt.exe")
+    assert clean(f"a{one}b") == one_line(f"a{one}b") == "ab"
+    assert one not in "".join(kept.written)
+    assert visible(one) == f"\\u{ord(one):x}"
+
+
+@pytest.mark.parametrize("one", LINES)
+def test_a_line_that_only_some_break_does_not_look_like_two(one: str) -> None:
+    screen, kept = drawn()
+    screen.proposal("fill", {}, f"+new{one}-old")
+    [line] = kept.written[-1].splitlines()
+    assert f"new\\u{ord(one):x}-old" in line
+
+
+@pytest.mark.parametrize("one", LINES)
+def test_blocks_of_an_answer_are_those_of_the_parser(one: str) -> None:
+    assert blocks(f"a{one}b\n\n```\ncode\n```\nend\n") == [
+        f"a{one}b\n\n",
+        "```\ncode\n```\n",
+        "end\n",
+    ]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from agent.repl.clean import clean, one_line, visible
 from agent.repl.commands.knowledge import sources
@@ -100,3 +101,15 @@ def test_blocks_of_an_answer_are_those_of_the_parser(one: str) -> None:
         "```\ncode\n```\n",
         "end\n",
     ]
+
+
+def test_a_huge_request_is_cut_when_it_is_sent_and_when_it_is_recalled() -> None:
+    screen, kept = drawn()
+    error = ToolMessage("no " * 5000, tool_call_id="1", name="look", status="error")
+    screen.recall([HumanMessage("a " * 5000), error, AIMessage("An answer.")])
+    screen.sent("a " * 5000)
+    request, failed, answer, sent = (" ".join(text.split()) for text in kept.written)
+    assert "characters)" in request
+    assert "(10,000 characters)" in sent
+    assert "An answer." in answer
+    assert max(map(len, (request, failed, sent))) < 3000

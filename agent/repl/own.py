@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.repl.commands.command import COMMANDS, COMPLETES, OWN, Command, Leave, kept_apart
 from tools.errors import ToolError, first_line
@@ -156,7 +157,7 @@ def prompt(file: Path) -> Command:
         repl.send(filled(text, rest))
 
     line = first_line(text).lstrip("# ")
-    send.__doc__ = about or (line if len(line) <= SHOWN else f"{line[:SHOWN]}…")
+    send.__doc__ = about or cut(line, SHOWN)
     return send
 
 

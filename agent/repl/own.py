@@ -80,7 +80,8 @@ class Own:
                 self._tell(f"{folder} cannot be read: {error.strerror}")
                 continue
             for file in there:
-                if file.suffix in (".md", ".py") and file.name[0] not in "._":
+                is_one = file.suffix in (".md", ".py") and file.name[0] not in "._"
+                if is_one and file.is_file():  # to open a pipe would wait for ever
                     yield file
 
 

@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -51,6 +52,8 @@ GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
 LONGEST_PATTERN = 60
 """Characters of a pattern in the question; the whole call stands above it."""
+LONGEST_NAME = 40
+"""Characters of a command that there is not."""
 LASTING = ("s", "a")
 """Answers that allow more than the call at hand."""
 MENDING = ("e", "n", "r")
@@ -381,15 +384,16 @@ class Repl:
         return self._box.tools if self._box else ()
 
     def _command(self, line: str) -> None:
-        name, _, rest = line[1:].partition(" ")
+        name, *rest = re.split(r"\s+", line[1:], maxsplit=1)
         if name not in COMMANDS:
             self.own.wait()
         command = COMMANDS.get(name)
         if command is None:
+            name = cut(name, LONGEST_NAME)
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
             raise UsageError(f"no command /{name}; {hint}")
-        command(self, rest.strip())
+        command(self, "".join(rest))
 
     def load(self, wanted: Settings) -> None:
         """Talk with another model; with the one before again, should it not load."""

@@ -331,8 +331,8 @@ def own_commands() -> list[Path]:
 def project_skills() -> list[Path]:
     """Those of the working folder, used once they are trusted. Tinsmith's own are none."""
     here = Path.cwd()
-    own = (here / "tools" / "loader.py").is_file() and (here / "tools" / "base.py").is_file()
-    return [here / ".agents" / "skills", *([] if own else [here / "skills"])]
+    others = [] if _are_own_tools(here / "tools") else [here / "skills"]
+    return [here / ".agents" / "skills", *others]
 
 
 def shelf() -> Shelf:
@@ -353,18 +353,22 @@ def untrusted_skills() -> dict[Path, list[str]]:
     return {place: names for place, names in there.items() if names}
 
 
+def _are_own_tools(folder: Path) -> bool:
+    """Whether these are Tinsmith's own, in its repository."""
+    return (folder / "loader.py").is_file() and (folder / "base.py").is_file()
+
+
 def is_trusted(folder: Path) -> bool:
     """Whether the user has trusted this folder. Tinsmith's own `tools/` is no such folder."""
-    if not folder.is_dir() or ((folder / "loader.py").is_file() and (folder / "base.py").is_file()):
+    if not folder.is_dir() or _are_own_tools(folder):
         return False
     return str(folder) in _trusted()
 
 
 def asks_for_trust(folder: Path, *endings: str) -> bool:
     """Whether there are files in `folder`, of these endings, that the user has not trusted yet."""
-    own = (folder / "loader.py").is_file() and (folder / "base.py").is_file()
     there = any(file.suffix in endings for file in folder.glob("*"))
-    return not own and there and str(folder) not in _trusted()
+    return not _are_own_tools(folder) and there and str(folder) not in _trusted()
 
 
 def trust(folder: Path) -> None:

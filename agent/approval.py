@@ -26,12 +26,48 @@ class Approval:
     """What the user said; allowed before, or nobody was asked."""
 
 
-Approver = Callable[[str, Mapping[str, Any], str, bool], Approval]
-"""Given a tool's name, the arguments, a preview, and whether the turn has read what strangers
-wrote: what was allowed before is then asked again."""
+@dataclass(frozen=True)
+class Question:
+    """Whether a call may run."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    preview: str = ""
+    """What the user should see of it; "" when the arguments say it all."""
+    untrusted: bool = False
+    """The turn has read what strangers wrote: what was allowed before is asked again."""
+    writes_to: str = ""
+    """The argument that names the one file it writes; "" when the tool does not say."""
+    problem: str = ""
+    """Why the arguments, as the user wrote them, do not fit: then only others can be allowed."""
+
+    @property
+    def pattern(self) -> str:
+        """What "always" allows: calls with the same pattern. Empty: it cannot be allowed for good.
+
+        `write_file(notes/*)` is the tool on the files of that folder itself. Without a folder it is
+        that one file. A tool that does not say what it writes to may write anywhere: all arguments
+        have to be the same.
+        """
+        given = self.arguments.get(self.writes_to) if self.writes_to else None
+        if not isinstance(given, str):
+            values = (
+                f"{key}={json.dumps(value, sort_keys=True, ensure_ascii=False)}"
+                for key, value in sorted(self.arguments.items())
+            )
+            return f"{self.tool}({', '.join(values)})"
+        path = posixpath.normpath(given)
+        # a backslash parts folders on Windows, where a colon comes behind a drive
+        if path.startswith(("..", "/", "~")) or "\\" in path or ":" in path:
+            return ""
+        folder, slash, _ = path.rpartition("/")
+        return f"{self.tool}({folder}/*)" if slash else f"{self.tool}({path})"
 
 
-def deny(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+Approver = Callable[[Question], Approval]
+
+
+def deny(question: Question) -> Approval:
     """Nobody can be asked."""
     return Approval(False, "nobody is here to ask; it must be allowed beforehand")
 
@@ -39,10 +75,10 @@ def deny(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool)
 def allow(names: Sequence[str]) -> Approver:
     """Allow the tools named beforehand, deny the rest."""
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        if name in names:
+    def approve(question: Question) -> Approval:
+        if question.tool in names:
             return Approval(True, answer="before")
-        return deny(name, arguments, preview, untrusted)
+        return deny(question)
 
     return approve
 
@@ -53,7 +89,7 @@ class Remembered:
     def __init__(
         self,
         file: Path,
-        ask: Callable[[str, Mapping[str, Any], str], tuple[Answer, str]],
+        ask: Callable[[Question], tuple[Answer, str]],
         tell: Callable[[str], None],
     ) -> None:
         """`file` keeps what is allowed for good, in the working folder of now and no other.
@@ -70,13 +106,12 @@ class Remembered:
     def _folder(self) -> str:
         return str(Path.cwd())  # not that of the start: the tour works in one of its own
 
-    def __call__(
-        self, name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
-    ) -> Approval:
-        wanted = pattern(name, arguments)
-        if not untrusted and (name in self._session or wanted in self.always()):
+    def __call__(self, question: Question) -> Approval:
+        name, wanted = question.tool, question.pattern
+        known = not question.untrusted and not question.problem
+        if known and (name in self._session or wanted in self.always()):
             return Approval(True, answer="before")
-        answer, reason = self._ask(name, arguments, preview)
+        answer, reason = self._ask(question)
         if answer == "no":
             return Approval(False, reason, answer=answer)
         if answer == "edit":
@@ -142,24 +177,3 @@ def _is_right(kept: object) -> bool:
         isinstance(one, list) and all(isinstance(text, str) for text in one)
         for one in kept.values()
     )
-
-
-def pattern(name: str, arguments: Mapping[str, Any]) -> str:
-    """What "always" allows: calls with the same pattern. Empty: it cannot be allowed for good.
-
-    `write_file(notes/*)` is the tool on the files of that folder itself. Without a folder in `path`
-    it is that one file; without a path, all arguments have to be the same.
-    """
-    given = arguments.get("path")
-    if not isinstance(given, str):
-        values = (
-            f"{key}={json.dumps(value, sort_keys=True, ensure_ascii=False)}"
-            for key, value in sorted(arguments.items())
-        )
-        return f"{name}({', '.join(values)})"
-    path = posixpath.normpath(given)
-    # a backslash parts folders on Windows, where a colon comes behind a drive
-    if path.startswith(("..", "/", "~")) or "\\" in path or ":" in path:
-        return ""
-    folder, slash, _ = path.rpartition("/")
-    return f"{name}({folder}/*)" if slash else f"{name}({path})"

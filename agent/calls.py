@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.approval import Approver
+from agent.approval import Approver, Question
 from agent.events import Event, Notice, ToolFinished, ToolProgress, ToolStarted
 from agent.memory import results
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 GLANCE = 0.1
 """Seconds between two looks at whether the user has stopped the turn."""
 
+STOPPED = "stopped by the user before it ran"
 
 MENDABLE = "mendable"
 """Marks, in a result's `additional_kwargs`, what the tool itself refused (ToolError): it tells the
@@ -77,11 +78,7 @@ def _side_by_side(
     running: list[_Running | ToolMessage] = []
     for call in calls:
         tool = tools[call["name"]]
-        allowed: ToolCall | ToolMessage
-        if stopped.is_set():
-            allowed = _answer(call, "stopped by the user before it ran", ok=False)
-        else:
-            allowed = _allowed(tool, call, approve, untrusted)
+        allowed = _allowed(tool, call, approve, untrusted, stopped)
         if isinstance(allowed, ToolMessage):
             yield ToolStarted(_id(call), call["name"], call["args"])
             running.append(allowed)
@@ -110,29 +107,37 @@ def _side_by_side(
 
 
 def _allowed(
-    tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool
+    tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool, stopped: threading.Event
 ) -> ToolCall | ToolMessage:
     """The call as it may run, or what the model is told when it may not."""
-    from tools.base import READING, ToolError, approval_of, effects_of, preview
+    from tools.base import READING, ToolError, approval_of, effects_of, preview, writes_to_of
 
+    if stopped.is_set():
+        return _answer(call, STOPPED, ok=False)
     writes = effects_of(tool) - READING
     if approval_of(tool) == "never" and not (untrusted and writes):
         return call
     wrong = ""
     while True:
         try:
-            shown = preview(tool, call["args"])
+            shown = "" if wrong else preview(tool, call["args"])
         except ToolError as error:
             return _mistake(call, error)
         except Exception as error:  # the tool's own code; the user can still decide
             shown = f"(no preview: {type(error).__name__}: {error})"
-        decision = approve(call["name"], call["args"], wrong or shown, untrusted)
+        if stopped.is_set():  # a preview may take long
+            return _answer(call, STOPPED, ok=False)
+        decision = approve(
+            Question(call["name"], call["args"], shown, untrusted, writes_to_of(tool), wrong)
+        )
+        if stopped.is_set():
+            return _answer(call, STOPPED, ok=False)
         if decision.instead is not None:
             call = {**call, "args": dict(decision.instead)}
             wrong = _misfit(tool, call["args"])
             continue
         if decision.allowed:
-            return call
+            return _answer(call, wrong, ok=False) if wrong else call
         why = f": {decision.reason}" if decision.reason else ""
         return _answer(call, f"the user did not allow this call{why}", ok=False)
 
@@ -147,7 +152,7 @@ def _misfit(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
     try:
         jsonschema.validate(dict(arguments), now.parameters if now else {})
     except jsonschema.ValidationError as error:
-        return f"(these arguments do not fit: {error.message})"
+        return f"these arguments do not fit: {error.message}"
     return ""
 
 

@@ -76,6 +76,8 @@ def _have_streams() -> None:
         sys.stdout = _nowhere("w")
     if sys.stderr is None:
         sys.stderr = _nowhere("w")
+    if isinstance(sys.stdin, io.TextIOWrapper) and sys.stdin.errors != "replace":
+        sys.stdin.reconfigure(errors="replace")  # possible only before something is read
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a test may have put another in its place
             stream.reconfigure(errors="backslashreplace")

@@ -15,7 +15,6 @@ import itertools
 import json
 import secrets
 import threading
-import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from agent import calls, citations, compaction, deeds
-from agent.approval import Approver, deny
+from agent.approval import Approval, Approver, Question, deny
+from agent.deadline import Deadline
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, Stage, TextDelta, TurnEnded, Usage
@@ -66,6 +66,7 @@ class Limits:
     steps: int = 12
     """Replies of the model; the last of them is text."""
     seconds: float = 600.0
+    """Without those in which the user is asked."""
     tokens: int | None = None
     """That the model writes in all replies of the turn; None: as many as they take."""
     tool_seconds: float = 60.0
@@ -132,10 +133,7 @@ class Agent:
     ) -> Generator[Event, None, None]:
         from langchain_core.messages import HumanMessage
 
-        turn = _Turn(self._limits, schema)
-        timer = threading.Timer(self._limits.seconds, self.engine.stop)
-        timer.daemon = True
-        timer.start()
+        turn = _Turn(self._limits, Deadline(self._limits.seconds, self.engine.stop), schema)
         try:
             self.session.mend()  # a full disk may have left something open
             known = self.specs()
@@ -170,7 +168,7 @@ class Agent:
             turn.reason = "failed"
             yield Notice(str(error))
         finally:
-            timer.cancel()
+            turn.deadline.cancel()
             self._close(turn)
         yield TurnEnded(turn.answer, turn.reason, turn.usage, turn.steps)
 
@@ -312,7 +310,8 @@ class Agent:
             turn.mend = ""
             choice = replace(choice, schema=turn.schema)
             self.trace.offered(specs, choice, self._offering.verdict)
-            if self._stopped.is_set() or turn.overdue:  # while it was asked whether a tool fits
+            # while it was asked whether a tool fits
+            if self._stopped.is_set() or turn.deadline.is_past:
                 turn.reason = "interrupted" if self._stopped.is_set() else "seconds"
                 return
             if turn.left == 0:
@@ -334,7 +333,7 @@ class Agent:
             if self._stopped.is_set():
                 turn.reason = "interrupted"
                 return
-            if turn.overdue:
+            if turn.deadline.is_past:
                 turn.reason = "seconds"
                 return
             if turn.repeats > SAME_RESULT_LIMIT:
@@ -445,12 +444,16 @@ class Agent:
     ) -> Generator[Event, None, list[ToolMessage]]:
         from tools.base import READING, effects_of
 
+        def approve(question: Question) -> Approval:
+            with turn.deadline.paused():
+                return self._approve(question)
+
         tools = self._tools()
         answers = yield from calls.run(
             tool_calls,
             tools,
             self.session,
-            self.trace.asking(self._approve),
+            self.trace.asking(approve),
             self._limits.tool_seconds,
             self._stopped,
             turn.untrusted,
@@ -507,7 +510,10 @@ class Agent:
 class _Turn:
     """What one turn has done so far."""
 
-    def __init__(self, limits: Limits, schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, limits: Limits, deadline: Deadline, schema: Mapping[str, Any] | None = None
+    ) -> None:
+        self.deadline = deadline
         self.schema = schema
         """Of the answer."""
         self.steps = 0
@@ -533,7 +539,6 @@ class _Turn:
         """Once a turn: a small model does not learn more from a second refusal."""
         self._seen: Counter[tuple[str, str, str]] = Counter()
         self._made: set[tuple[str, str]] = set()
-        self._deadline = time.monotonic() + limits.seconds
         self._tokens = limits.tokens
 
     @property
@@ -547,10 +552,6 @@ class _Turn:
             return sampling
         most = sampling.max_tokens
         return replace(sampling, max_tokens=left if most is None else min(most, left))
-
-    @property
-    def overdue(self) -> bool:
-        return time.monotonic() > self._deadline
 
     def count(self, call: ToolCall, result: ToolMessage) -> int:
         """How often this call has given this result."""
@@ -574,7 +575,7 @@ class _Turn:
         finish = message.response_metadata.get("finish")
         if finish == "length":
             return "tokens"
-        if finish == "interrupted" and self.overdue and not stopped:
+        if finish == "interrupted" and self.deadline.is_past and not stopped:
             return "seconds"
         return "interrupted" if finish == "interrupted" else "answered"
 

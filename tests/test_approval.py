@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.approval import Answer, Remembered
+from agent.approval import Answer, Question, Remembered
 
 
 class User:
@@ -20,20 +20,24 @@ class User:
         self.asked = 0
         self.heard: list[str] = []
 
-    def __call__(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
+    def __call__(self, question: Question) -> tuple[Answer, str]:
         self.asked += 1
         return self.answer, ""
+
+
+def writing(arguments: Mapping[str, Any]) -> Question:
+    return Question("write_file", arguments, writes_to="path")
 
 
 def is_asked(file: Path, arguments: Mapping[str, Any]) -> bool:
     """Whether a program that starts now asks the user for this."""
     user = User("no")
-    return not Remembered(file, user, user.heard.append)("write_file", arguments, "", False).allowed
+    return not Remembered(file, user, user.heard.append)(writing(arguments)).allowed
 
 
 def always(file: Path, arguments: Mapping[str, Any]) -> User:
     user = User("always")
-    assert Remembered(file, user, user.heard.append)("write_file", arguments, "", False).allowed
+    assert Remembered(file, user, user.heard.append)(writing(arguments)).allowed
     return user
 
 
@@ -85,6 +89,17 @@ def test_without_a_path_always_holds_for_the_same_arguments(file: Path) -> None:
     assert is_asked(file, {"text": "ada", "to": "x"})
 
 
+@pytest.mark.parametrize("more", [{"to": "results/year.csv"}, {"path": "other.csv"}])
+def test_where_a_tool_does_not_say_what_it_writes_all_arguments_count(
+    file: Path, more: Mapping[str, Any]
+) -> None:
+    user = User("always")
+    remembered = Remembered(file, user, user.heard.append)
+    for arguments in ({"path": "data.csv"}, {"path": "data.csv", **more}, {"path": "data.csv"}):
+        assert remembered(Question("copy", arguments)).allowed
+    assert user.asked == 2
+
+
 @pytest.mark.parametrize("text", ["5", "null", "[1", '{"a": 1}', '["write_file(notes/*)"]'])
 def test_a_damaged_file_is_put_aside_and_told_of(file: Path, text: str) -> None:
     file.parent.mkdir()
@@ -100,8 +115,8 @@ def test_what_two_programs_allow_is_kept_of_both(file: Path) -> None:
     first, second = User("always"), User("always")
     one = Remembered(file, first, first.heard.append)
     other = Remembered(file, second, second.heard.append)
-    one("write_file", {"path": "a/x"}, "", False)
-    other("write_file", {"path": "b/x"}, "", False)
+    one(writing({"path": "a/x"}))
+    other(writing({"path": "b/x"}))
     (kept,) = json.loads(file.read_text()).values()
     assert kept == ["write_file(a/*)", "write_file(b/*)"]
 
@@ -112,13 +127,23 @@ def test_what_was_allowed_for_good_can_be_taken_back(file: Path) -> None:
     remembered = Remembered(file, user, lambda text: None)
     assert list(remembered.everywhere().values()) == [["write_file(notes/*)"]]
     remembered.take_back("write_file(notes/*)")
-    assert not remembered("write_file", {"path": "notes/a.md", "text": "x"}, "", False).allowed
+    assert not remembered(writing({"path": "notes/a.md", "text": "x"})).allowed
 
 
 def test_a_new_session_asks_again(file: Path) -> None:
     answers = iter([("session", ""), ("no", "")])
     remembered = Remembered(file, lambda *_: next(answers), lambda text: None)  # type: ignore[arg-type]
-    assert remembered("write_file", {"path": "a"}, "", False).allowed
-    assert remembered("write_file", {"path": "b"}, "", False).allowed
+    assert remembered(writing({"path": "a"})).allowed
+    assert remembered(writing({"path": "b"})).allowed
     remembered.forget_session()
-    assert not remembered("write_file", {"path": "b"}, "", False).allowed
+    assert not remembered(writing({"path": "b"})).allowed
+
+
+def test_what_does_not_fit_is_asked_about_whatever_was_allowed(file: Path) -> None:
+    always(file, {"path": "notes/a.md", "text": "x"})
+    user = User("no")
+    remembered = Remembered(file, user, user.heard.append)
+    wrong = {"path": "notes/b.md", "txt": "x"}
+    question = Question("write_file", wrong, writes_to="path", problem="'text' is missing")
+    assert not remembered(question).allowed
+    assert user.asked == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from langchain_core.tools import BaseTool
 from safetensors.numpy import save_file
 
 from agent import compaction, grounding
-from agent.approval import Approval
+from agent.approval import Approval, Question
 from agent.attachments import Attached, attached
 from agent.engines.base import Sampling
 from agent.engines.scripted import Line, ScriptedEngine, call, say
@@ -232,8 +232,8 @@ def test_as_long_as_a_file_is_read_a_tool_that_writes_is_asked_for(here: Path) -
     (here / "mail.txt").write_text(STRANGER)
     asked: list[bool] = []
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        asked.append(untrusted)
+    def approve(question: Question) -> Approval:
+        asked.append(question.untrusted)
         return Approval(True)
 
     agent, _ = agent_of(

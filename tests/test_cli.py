@@ -497,3 +497,16 @@ def test_settings_that_are_written_at_once_are_all_kept(round: int) -> None:
     ]
     assert [program.wait() for program in programs] == [0] * len(wanted)
     assert tinsmith("config").stdout.count("config.toml") == len(wanted)
+
+
+def test_what_comes_through_a_pipe_need_not_be_of_the_encoding_that_was_told(
+    tmp_path: Path,
+) -> None:
+    words = scripted(tmp_path, {"say": "I see."})
+    for command in (["chat", *words], ["ask", *words]):
+        done = subprocess.run(
+            [sys.executable, "-m", "agent", *command],
+            input="What is a Gru\xdf?\n".encode("latin-1"), capture_output=True, timeout=120,
+            check=False, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        )  # fmt: skip
+        assert (done.returncode, b"I see." in done.stdout) == (0, True), done.stderr

@@ -84,6 +84,12 @@ def test_a_command_shows_what_it_should(talk: Talk, line: seen.Line) -> None:
     assert re.search(line.piped or line.seen, said), said
 
 
+def test_of_an_unknown_command_a_line_is_repeated_at_most(talk: Talk) -> None:
+    done = talk("/" + "x" * 1_000_000)
+    assert "no command /xxx" in done.told
+    assert len(done.told) < 200
+
+
 def test_the_lines_may_follow_each_other(talk: Talk) -> None:
     """Those that nobody has to be asked for."""
     lines = [one for one in seen.LINES if not one.piped and " is not " not in one.seen]
@@ -99,6 +105,9 @@ def test_the_lines_may_follow_each_other(talk: Talk) -> None:
     [
         ("/hlep", "no command /hlep; did you mean /help?"),
         ("/xyzzy", "no command /xyzzy; /help lists the commands"),
+        ("/hlep\tme", "no command /hlep; did you mean /help?"),
+        ("/help\ttrian", "did you mean train?"),
+        ("/image ~nobodys/x.png", "/image ~nobodys/x.png: "),
         ("/help trian", "did you mean train?"),
         ("/clear all", "/clear takes nothing behind it, and was given 'all'"),
         ("/new one", "/new takes nothing behind it, and was given 'one'"),

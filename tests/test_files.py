@@ -254,3 +254,23 @@ def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
     except ToolError:
         return
     assert place.is_relative_to(root.resolve())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("a\nb\n", "a\r\nb\r\n", ["(only line ends of notes.txt change)"]),
+        ("a\nb", "a\nb\n", ["(only line ends of notes.txt change)"]),
+        ("a\r\nb\r\n", "a\r\nc\r\n", [" a", "-b", "+c"]),
+        ("a\nb\n", "a\r\nc\r\n", ["-a", "-b", "+a\r", "+c\r"]),
+        ("a\n", "a\nb\u2028c\x0cd\n", [" a", "+b\u2028c\x0cd"]),
+        ("a\n", "a\n", [""]),
+    ],
+)
+def test_a_difference_hides_nothing_of_the_line_ends(
+    root: Path, before: str, after: str, shown: list[str]
+) -> None:
+    (root / "notes.txt").write_bytes(before.encode())
+    tool = next(one for one in tools_of(Files(root)) if one.name == "write_file")
+    lines = preview(tool, {"path": "notes.txt", "text": after}).split("\n")
+    assert [line for line in lines if line[:2] not in ("--", "++", "@@")] == shown

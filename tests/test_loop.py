@@ -7,7 +7,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import BaseTool
 
 from agent import compaction
-from agent.approval import Approval, Approver, Remembered, allow, deny
+from agent.approval import Approval, Approver, Question, Remembered, allow, deny
+from agent.deadline import Deadline
 from agent.embedder import SentenceEmbedder
 from agent.engines.base import Sampling
 from agent.engines.local import LocalEngine
@@ -114,8 +114,8 @@ def test_what_was_allowed_for_the_session_is_asked_again_after_the_words_of_stra
 ) -> None:
     asked: list[str] = []
 
-    def ask(name: str, arguments: Any, preview: str) -> tuple[Any, str]:
-        asked.append(name)
+    def ask(question: Question) -> tuple[Any, str]:
+        asked.append(question.tool)
         return "session", ""
 
     remembered = Remembered(tmp_path / "approvals.json", ask, print)
@@ -129,11 +129,47 @@ def test_what_was_allowed_for_the_session_is_asked_again_after_the_words_of_stra
     assert counts == [1, 1, 2]
 
 
+@tool(effects={"writes"}, approval="ask")
+def copy(path: str, to: str) -> str:
+    """Copy a file."""
+    return "copied"
+
+
+@tool(effects={"writes"}, approval="ask", writes_to="path")
+def fill(path: str, text: str) -> str:
+    """Fill a file."""
+    return "filled"
+
+
+@pytest.mark.parametrize(
+    ("lines", "questions"),
+    [
+        ((call("copy", path="a", to="b"), call("copy", path="a", to="c")), 2),
+        ((call("fill", path="n/a", text="x"), call("fill", path="n/b", text="y")), 1),
+    ],
+)
+def test_always_goes_beyond_one_call_only_where_the_tool_says_what_it_writes(
+    lines: tuple[Line, ...], questions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[Question] = []
+
+    def ask(question: Question) -> tuple[Any, str]:
+        asked.append(question)
+        return "always", ""
+
+    remembered = Remembered(tmp_path / "approvals.json", ask, print)
+    agent, _ = agent_of(*lines, say("ok"), approve=remembered)
+    agent.tools = {"copy": copy, "fill": fill}
+    assert [one.ok for one in finished(turn(agent))] == [True, True]
+    assert len(asked) == questions
+
+
 def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
     asked: list[bool] = []
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        asked.append(untrusted)
+    def approve(question: Question) -> Approval:
+        asked.append(question.untrusted)
         return Approval(False)
 
     lines = (call("jot", text="a"), say("ok"), call("find"), say("ok"), call("jot", text="b"))
@@ -146,8 +182,8 @@ def test_as_long_as_a_passage_is_read_a_tool_that_writes_is_asked_for() -> None:
 def test_what_a_summary_holds_of_a_passage_is_still_that_of_strangers() -> None:
     asked: list[bool] = []
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
-        asked.append(untrusted)
+    def approve(question: Question) -> Approval:
+        asked.append(question.untrusted)
         return Approval(False)
 
     lines = [call("find"), *(say(f"answer {n}") for n in range(4)), say("They spoke of backups.")]
@@ -186,7 +222,7 @@ def test_a_citation_of_nothing_is_told() -> None:
 def test_an_answer_from_passages_is_to_keep_to_them() -> None:
     agent, _ = agent_of(call("find"), fail(EngineError("gone")))
     turn(agent)
-    agent._ask_for_words(_Turn(Limits()))
+    agent._ask_for_words(_Turn(Limits(), Deadline(600, print)))
     assert "from these passages alone" in str(agent.session.messages[-1].text)
 
 
@@ -498,3 +534,57 @@ def test_how_far_a_tool_is_is_told_while_it_runs() -> None:
     told = [event for event in events if isinstance(event, ToolProgress)]
     assert [(one.done, one.total, one.what) for one in told] == [(1, 2, "rows")]
     assert ended(events).answer == "2"
+
+
+@pytest.mark.parametrize(("when", "questions"), [("the preview", 0), ("the question", 1)])
+def test_a_call_is_not_run_when_the_user_has_stopped_meanwhile(when: str, questions: int) -> None:
+    asked: list[Question] = []
+    wiped: list[str] = []
+
+    def show(name: str) -> str:
+        if when == "the preview":
+            agent.stop()
+        return "it is gone then"
+
+    @tool(effects={"writes"}, approval="ask", preview=show)
+    def wipe(name: str) -> str:
+        """Wipe something."""
+        wiped.append(name)
+        return "wiped"
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        agent.stop()
+        return Approval(True)
+
+    agent, _ = agent_of(call("wipe", name="x"), say("ok"), approve=approve)
+    agent.tools = {"wipe": wipe}
+    events = turn(agent)
+    [result] = finished(events)
+    assert (len(asked), wiped) == (questions, [])
+    assert result.result == "stopped by the user before it ran"
+    assert ended(events).reason == "interrupted"
+
+
+def test_arguments_of_the_user_that_do_not_fit_cannot_be_allowed() -> None:
+    asked: list[Question] = []
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        return Approval(False, instead={"nam": "y"}) if len(asked) == 1 else Approval(True)
+
+    agent, _ = agent_of(call("erase", name="x"), say("ok"), approve=approve)
+    [result] = finished(turn(agent))
+    assert (result.ok, "do not fit" in result.result) == (False, True)
+    first, second = asked
+    assert (first.problem, "do not fit" in second.problem) == ("", True)
+
+
+def test_the_time_of_a_turn_stands_still_while_the_user_is_asked() -> None:
+    def approve(question: Question) -> Approval:
+        threading.Event().wait(2.1)
+        return Approval(True)
+
+    limits = Limits(seconds=2)
+    agent, _ = agent_of(call("erase", name="x"), say("Gone."), approve=approve, limits=limits)
+    assert ended(turn(agent)).reason == "answered"

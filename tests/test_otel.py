@@ -227,6 +227,14 @@ def test_the_user_is_told_once_that_nothing_arrives(receiver: Receiver) -> None:
     assert told == [f"{ENDPOINT} is set, and no spans arrive there: it is down"]
 
 
+def test_another_model_sends_by_the_same(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENDPOINT, receiver.url)
+    first, second = (otel.exporter(print, print) for _ in range(2))
+    assert first is second
+
+
 @pytest.mark.parametrize("named", ["OTEL_EXPORTER_OTLP_PROTOCOL", otel.PROTOCOLS[0]])
 def test_another_protocol_is_said_to_be_none_of_ours(model: list[str], named: str) -> None:
     done = ask(model, **{ENDPOINT: "http://127.0.0.1:9", named: "grpc"})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -91,6 +93,16 @@ def test_a_name_that_is_taken_is_refused_and_the_command_stays(folder: Path) -> 
     ]
     assert COMMANDS["help"] is help
     assert list(OWN) == ["greet", "twice"]
+
+
+def test_what_is_no_ordinary_file_is_passed_over_and_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.md")
+    (folder / "good.md").write_text("Hello")
+    reads = threading.Thread(target=read_in, args=(folder,), daemon=True)
+    reads.start()
+    reads.join(20)
+    assert not reads.is_alive()
+    assert list(OWN) == ["good"]
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,12 @@ def test_the_model_is_told_what_each_live_choice_is() -> None:
     place = now.parameters["properties"]["name"]
     assert place["enum"] == ["topics", "plain"]
     assert place["description"] == "the classifier (topics: sport, politics)"
+
+
+def test_a_tool_that_writes_to_what_is_no_parameter_is_a_mistake() -> None:
+    with pytest.raises(ToolMistake, match="writes_to is 'file', no such parameter"):
+
+        @tool(effects={"writes"}, writes_to="file")
+        def save(path: str) -> str:
+            """Save."""
+            return path

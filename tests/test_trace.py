@@ -10,11 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from rich.console import Console
 
-from agent.approval import Approval, Approver, deny
+from agent.approval import Approval, Approver, Question, deny
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, UnknownName, UsageError
@@ -245,7 +244,7 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
         Approval(False, "keep it", answer="no"),
     ])  # fmt: skip
 
-    def approve(name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool) -> Approval:
+    def approve(question: Question) -> Approval:
         return next(answers)
 
     both = calls(call("erase", name="a"), call("erase", name="b"), call("add", a=1, b=1))
@@ -262,6 +261,25 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
     written = shown(traced(agent, database))
     assert "approval: other arguments" in written
     assert "approval: refused, no (keep it)" in written
+
+
+def test_what_was_said_before_a_question_was_broken_off_stands_at_no_later_call(
+    database: Path,
+) -> None:
+    asked: list[Question] = []
+
+    def approve(question: Question) -> Approval:
+        asked.append(question)
+        if len(asked) > 1:
+            raise KeyboardInterrupt
+        return Approval(False, instead={"name": "c"}, answer="edit")
+
+    lines = (call("erase", name="a"), call("add", a=1, b=1), say("done"))
+    agent = agent_of(database, *lines, approve=approve)
+    turn(agent)
+    turn(agent)
+    [one] = traced(agent, database)[-1].steps[0].calls
+    assert (one.name, one.asked) == ("add", ())
 
 
 def test_an_error_and_why_it_ended_are_kept(database: Path) -> None:

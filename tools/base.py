@@ -88,6 +88,10 @@ class Tool(StructuredTool):
     documents is asked for without a word of documents. Asked before each turn, so it is quick."""
     preview: Callable[..., str] | None = None
     """Given the arguments, what the user should see before allowing the call: a diff, say."""
+    writes_to: str = ""
+    """The parameter that names the one file it writes, and it writes nothing else: "always" then
+    holds for all calls on the files of that folder, whatever else they say. Else it holds for the
+    same arguments."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def tool(
     subjects: Callable[..., Sequence[str]] | None = None,
     knows: Callable[..., float] | None = None,
     preview: Callable[..., str] | None = None,
+    writes_to: str = "",
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a typed function a tool; on a method, each instance gives a tool of its own.
@@ -259,6 +264,10 @@ def timeout_of(tool: BaseTool) -> float | None:
     return getattr(tool, "timeout", None)
 
 
+def writes_to_of(tool: BaseTool) -> str:
+    return getattr(tool, "writes_to", "")
+
+
 def preview(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
     """What the user should see before allowing the call; "" when the arguments say it all."""
     show = getattr(tool, "preview", None)
@@ -282,7 +291,7 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
     if untyped:
         raise ToolMistake(f"tool {name!r}: parameter {untyped[0]!r} has no type")
     extra: dict[str, Any] = {
-        key: options[key] for key in ("approval", "timeout") if options.get(key)
+        key: options[key] for key in ("approval", "timeout", "writes_to") if options.get(key)
     }
     for key in ("preview", "subjects", "knows"):
         if (given := options.get(key)) is not None:
@@ -301,7 +310,10 @@ def _build(function: Callable[..., Any], options: Mapping[str, Any]) -> Tool:
         choices=choices,
         **extra,
     )
-    unknown = set(choices) - set(_schema(built).get("properties", {}))
+    parameters = set(_schema(built).get("properties", {}))
+    if built.writes_to and built.writes_to not in parameters:
+        raise ToolMistake(f"tool {name!r}: writes_to is {built.writes_to!r}, no such parameter")
+    unknown = set(choices) - parameters
     if unknown:
         raise ToolMistake(f"tool {name!r}: choices for {sorted(unknown)[0]!r}, no such parameter")
     spec(built)  # a schema that cannot be offered is a mistake now, not in the middle of a talk

@@ -46,7 +46,7 @@ def _names(self: Files) -> list[str]:
 def _show_write(self: Files, path: str, text: str) -> str:
     """A unified diff of what is there and what will be."""
     place = self.inside(path)
-    old = place.read_text("utf-8", "replace") if place.is_file() else ""
+    old = place.read_bytes().decode("utf-8", "replace") if place.is_file() else ""
     return _difference(path, old, text)
 
 
@@ -66,9 +66,20 @@ def _lines(text: str) -> str:
 
 
 def _difference(path: str, old: str, text: str) -> str:
-    # without line ends: a last line that has none would run into the next
-    lines = difflib.unified_diff(old.splitlines(), text.splitlines(), path, path, lineterm="")
+    """A unified diff; where line ends of both kinds are about, a line keeps its `\\r`."""
+    plain_old, plain = (one.replace("\r\n", "\n") for one in (old, text))
+    if old != text and _parted(plain_old) == _parted(plain):
+        return f"(only line ends of {path} change)"
+    ends = {end for one in (old, text) for end in re.findall(r"\r?\n", one)}
+    if len(ends) < 2:
+        old, text = plain_old, plain
+    lines = difflib.unified_diff(_parted(old), _parted(text), path, path, lineterm="")
     return "\n".join(lines)
+
+
+def _parted(text: str) -> list[str]:
+    """Lines without `\\n`: a last one that has none would run into the next."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 class Files:
@@ -189,6 +200,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_write,
+        writes_to="path",
         subjects=_names,
         examples=[
             "write a file ideas.txt with two lines",
@@ -221,6 +233,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_append,
+        writes_to="path",
         subjects=_names,
         examples=[
             "add a line to todo.txt",
@@ -248,6 +261,7 @@ class Files:
         effects={"writes"},
         approval="ask",
         preview=_show_replace,
+        writes_to="path",
         subjects=_names,
         examples=[
             "change the timeout in config.json to 30",

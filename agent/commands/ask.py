@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
     from agent import app
-    from agent.approval import Approval, allow
+    from agent.approval import Approval, Question, allow
     from agent.attachments import attached
     from agent.memory.sessions import Session
     from agent.settings import home
@@ -92,12 +92,10 @@ def _ask(args: argparse.Namespace, answer: dict[str, Any]) -> int:
         allowed = allow(approved)
         refused: dict[str, None] = {}
 
-        def approve(
-            name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
-        ) -> Approval:
-            verdict = allowed(name, arguments, preview, untrusted)
+        def approve(question: Question) -> Approval:
+            verdict = allowed(question)
             if not verdict.allowed:
-                refused[name] = None
+                refused[question.tool] = None
             return verdict
 
         session = Session.create(home() / "sessions.db")

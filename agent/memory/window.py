@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from agent.cut import cut
 from agent.prompts import render
 
 if TYPE_CHECKING:
@@ -168,8 +169,7 @@ def said(messages: Sequence[BaseMessage], room: int) -> tuple[str, ...]:
     for message in reversed(messages):
         if message.type != "human":
             continue
-        text = " ".join(str(message.text).split())
-        text = text if len(text) <= SHORT else f"{text[:SHORT]}…"
+        text = cut(" ".join(str(message.text).split()), SHORT)
         if sum(map(len, kept)) + len(text) > room:
             break
         kept.append(text)

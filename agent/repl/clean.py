@@ -7,8 +7,10 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What it could steer the terminal with."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What it could steer the terminal with, and what turns around the order in which it is read."""
+HIDDEN = ("Cc", "Cf", "Zl", "Zp")
+"""Categories of characters that are not seen: controls, formats, ends of lines and paragraphs."""
 
 
 def clean(text: str) -> str:
@@ -21,9 +23,9 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """With control and format characters as escapes: what is allowed must be what is seen."""
+    """With what is not seen as escapes: what is allowed must be what is seen."""
     return "".join(
-        one if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf") else ascii(one)[1:-1]
+        one if one in "\n\t" or unicodedata.category(one) not in HIDDEN else ascii(one)[1:-1]
         for one in text
     )
 

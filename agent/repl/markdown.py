@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -24,7 +25,7 @@ _PARSER = (
 
 def blocks(text: str) -> list[str]:
     """The blocks of `text`, which make it up again. What comes can change only the last."""
-    lines = text.splitlines(keepends=True)
+    lines = re.split(r"(?<=\n)", text)  # as the parser does it: at no other character
     begins = [
         token.map[0]
         for token in _PARSER.parse(text)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.repl.commands.command import COMMANDS, COMPLETES, OWN, Command, Leave, kept_apart
 from tools.errors import ToolError, first_line
@@ -79,7 +80,8 @@ class Own:
                 self._tell(f"{folder} cannot be read: {error.strerror}")
                 continue
             for file in there:
-                if file.suffix in (".md", ".py") and file.name[0] not in "._":
+                is_one = file.suffix in (".md", ".py") and file.name[0] not in "._"
+                if is_one and file.is_file():  # to open a pipe would wait for ever
                     yield file
 
 
@@ -156,7 +158,7 @@ def prompt(file: Path) -> Command:
         repl.send(filled(text, rest), filled(text, repl.typed))
 
     line = first_line(text).lstrip("# ")
-    send.__doc__ = about or (line if len(line) <= SHOWN else f"{line[:SHOWN]}…")
+    send.__doc__ = about or cut(line, SHOWN)
     return send
 
 

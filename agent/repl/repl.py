@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import app
-from agent.approval import Answer, Remembered, pattern
+from agent.approval import Answer, Question, Remembered
 from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.events import ToolFinished
@@ -51,8 +52,12 @@ GLANCE = 0.1
 """Seconds between two looks at what is waited for."""
 LONGEST_PATTERN = 60
 """Characters of a pattern in the question; the whole call stands above it."""
+LONGEST_NAME = 40
+"""Characters of a command that there is not."""
 LASTING = ("s", "a")
 """Answers that allow more than the call at hand."""
+MENDING = ("e", "n", "r")
+"""Answers where the arguments do not fit."""
 CONSENT = {"o": "once", "s": "session", "a": "always", "n": "no", "r": "reason", "e": "edit"}
 
 
@@ -377,18 +382,21 @@ class Repl:
             self._aside = ""
             self._loading.start()
 
-    def _ask(self, name: str, arguments: Mapping[str, Any], preview: str) -> tuple[Answer, str]:
+    def _ask(self, asked: Question) -> tuple[Answer, str]:
         """Consent to a call, and why not, or the arguments as the user wants them, in JSON."""
         if not self._typed:
             return "no", "nobody is here to ask"
-        wanted = pattern(name, arguments)
+        name, arguments, wanted = asked.tool, asked.arguments, asked.pattern
         keys = {key: answer for key, answer in CONSENT.items() if wanted or answer != "always"}
         always = f"[a]lways {cut(visible(wanted), LONGEST_PATTERN)}, " if wanted else ""
-        self.screen.proposal(name, arguments, preview)
         question = (
             f"[o]nce, [n]o, no with a [r]eason, [e]dit the call? With Enter: {always}any {name} "
             "this [s]ession"
         )
+        if asked.problem:
+            keys = {key: CONSENT[key] for key in MENDING}
+            question = "[e]dit the call again, [n]o, no with a [r]eason?"
+        self.screen.proposal(name, arguments, asked.problem or asked.preview)
         try:
             answer = self._prompt.ask(question, keys, confirmed=LASTING)
             if answer == "reason":
@@ -416,16 +424,17 @@ class Repl:
         return self._box.tools if self._box else ()
 
     def _command(self, line: str) -> None:
-        name, _, rest = line[1:].partition(" ")
+        name, *rest = _parted(line)
         if name not in COMMANDS:
             self.own.wait()
         command = COMMANDS.get(name)
         if command is None:
+            name = cut(name, LONGEST_NAME)
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
             raise UsageError(f"no command /{name}; {hint}")
-        self.typed = self._line.typed.strip()[1:].partition(" ")[2].strip()
-        command(self, rest.strip())
+        self.typed = "".join(_parted(self._line.typed)[1:])
+        command(self, "".join(rest))
 
     def load(self, wanted: Settings) -> None:
         """Talk with another model; with the one before again, should it not load."""
@@ -505,6 +514,11 @@ def _leaving(stop: Callable[[], None]) -> Iterator[None]:
             if pressed.twice:
                 raise Leave from None
             raise
+
+
+def _parted(line: str) -> list[str]:
+    """The name of the command, and what stands behind it where something does."""
+    return re.split(r"\s+", line.strip()[1:], maxsplit=1)
 
 
 def _can_draw() -> bool:

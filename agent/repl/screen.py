@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 from agent import citations
+from agent.cut import cut, cut_and_counted
 from agent.events import (
     Event,
     Notice,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 LONGEST_CALL = 400
 """Characters of a call that runs."""
+LONGEST_RESULT = 200
+"""Characters of a result, in a line of its own."""
 SHOWN = 2000
 """Characters of what the user has sent."""
 PATIENCE = 0.3
@@ -148,7 +151,7 @@ class Screen:
             self._text(event)
         elif isinstance(event, ToolStarted):
             self._finish_text()
-            call = one_line(written(event.name, event.arguments))[:LONGEST_CALL]
+            call = cut(one_line(written(event.name, event.arguments)), LONGEST_CALL)
             self._running[event.id] = (event, call, time.monotonic())
             self._redraw()
         elif isinstance(event, ToolProgress):
@@ -180,9 +183,9 @@ class Screen:
         for message in messages[asked[-1] :]:
             text = clean(str(message.text)).strip()
             if text and message.type in ("human", "ai"):
-                self.dim(f"> {text}" if message.type == "human" else text)
+                self.dim(f"> {cut_and_counted(text, SHOWN)}" if message.type == "human" else text)
             elif message.type == "tool" and getattr(message, "status", "") == "error":
-                self.dim(f"✗ {message.name} → {one_line(text)}")
+                self.dim(f"✗ {message.name} → {cut(one_line(text), LONGEST_RESULT)}")
         last = next(message for message in reversed(messages) if message.type != "system")
         if last.type != "ai" or not str(last.text).strip():
             self.dim("(ended before there was an answer)")
@@ -192,7 +195,7 @@ class Screen:
     def sent(self, text: str) -> None:
         """What the user has sent, now that it is its turn."""
         if self.draws:
-            shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+            shown = cut_and_counted(text, SHOWN)
             self._say("\n> " + shown.replace("\n", "\n  "), "bold", sys.stdout)
 
     def plain(self, text: str) -> None:
@@ -222,9 +225,18 @@ class Screen:
         """What is to be allowed, with what cannot be seen made visible."""
         self._finish_text()
         self.plain(written(name, arguments))
-        for line in visible(preview).splitlines():
-            style = "added" if line[:1] == "+" else "removed" if line[:1] == "-" else ""
-            self._say(line, style, sys.stdout)
+        shown = visible(preview)
+        if not shown:
+            return
+        if not self.draws:
+            self.plain(shown)
+            return
+        from rich.text import Text
+
+        lines = shown.split("\n")
+        styles = {"+": "added", "-": "removed"}
+        # in one piece: with each that is written, the prompt is drawn again
+        self.show(Text("\n").join(Text(one, styles.get(one[:1], "")) for one in lines))
 
     @property
     def width(self) -> int:
@@ -285,7 +297,8 @@ class Screen:
         seconds = f" ({event.seconds:.1f} s)" if event.seconds >= 1 else ""
         mark = "✓" if event.ok else "✗"
         if not self.draws:
-            print(f"{mark} {call} → {result[:200]}{seconds}", file=sys.stderr, flush=True)
+            short = cut(result, LONGEST_RESULT)
+            print(f"{mark} {call} → {short}{seconds}", file=sys.stderr, flush=True)
             return
         from rich.text import Text
 

@@ -19,7 +19,6 @@ from agent.errors import SessionError, UnknownName, UsageError
 from agent.memory.sessions import Session
 from agent.repl import tour_made
 from agent.repl.tour_made import (
-    ALIVE,
     State,
     collections,
     free_name,
@@ -182,6 +181,8 @@ class Tour:
         if step.name == "read" and self.state.name not in collections():
             return "no document was added"
         if step.name == "use":
+            from tools.specialists.jobs import ALIVE
+
             job = self._job()
             if job is None:
                 return "no training was begun"
@@ -226,6 +227,8 @@ def begin(repl: Repl) -> None:
 
 def remove(repl: Repl) -> None:
     """All that the tour has made. Raises UsageError while its training runs."""
+    from tools.specialists.jobs import ALIVE
+
     for job in jobs_of_tour():
         if job.state in ALIVE:
             raise UsageError(f"its training runs; tinsmith jobs stop {job.id}, then /tour remove")
@@ -251,6 +254,7 @@ def last_turn(messages: Sequence[BaseMessage]) -> tuple[str, set[str]]:
 
 def _how_far(job: Job) -> str:
     """ "" when it has ended."""
+    from tools.specialists.jobs import ALIVE
     from tools.train import status
 
     return status(job) if job.state in ALIVE else ""

@@ -23,8 +23,6 @@ from tools.storage import write_atomically
 if TYPE_CHECKING:
     from tools.specialists.jobs import Job
 
-ALIVE = ("waiting", "running")
-"""States of a training, as in tools.specialists.jobs, which is imported when it is needed."""
 EVERY = 4
 """Of the messages that are shipped, each so-manyth is learnt from: a minute or two on two cores."""
 

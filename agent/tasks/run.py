@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from agent import answers, calls
-from agent.approval import Approval, allow
+from agent.approval import Approval, Question, allow
 from agent.cut import cut
 from agent.engines.base import Engine, Sampling
 from agent.errors import TinsmithError, UnknownName, UsageError
@@ -487,13 +487,11 @@ class _Run:
             self.calls.append(Called(step, event.name, arguments, event.result, event.ok, spent))
         self.means.hear(event)
 
-    def _approve(
-        self, name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
-    ) -> Approval:
-        decision = self._policy(name, arguments, preview, untrusted)
+    def _approve(self, question: Question) -> Approval:
+        decision = self._policy(question)
         if not decision.allowed:
-            self._refused[name] = None
-            self._asked_for = name  # the call that is told of next
+            self._refused[question.tool] = None
+            self._asked_for = question.tool  # the call that is told of next
         return decision
 
     def _left(self) -> float:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import errors
-from agent.approval import Approval, Approver, deny
+from agent.approval import Approval, Approver, Question, deny
 from agent.calls import MENDABLE
 from agent.cut import cut
 from agent.engines.base import Choice, Engine, Sampling
@@ -146,12 +146,10 @@ class Replayer(Live):
         return _TapedOffering(self, one)
 
     def approver(self, one: Approver) -> Approver:
-        def approve(
-            name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
-        ) -> Approval:
-            if self._next(name, arguments)["denied"]:
-                self.take(name, arguments)
-                return deny(name, arguments, preview, untrusted)
+        def approve(question: Question) -> Approval:
+            if self._next(question.tool, question.arguments)["denied"]:
+                self.take(question.tool, question.arguments)
+                return deny(question)
             return Approval(True, answer="before")
 
         return approve

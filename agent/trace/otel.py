@@ -16,6 +16,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -48,7 +49,8 @@ def exporter(tell: Say, warn: Say) -> Exporter | None:
     """None when no variable asks for it, or nothing can be sent: `tell` then hears why. Else it
     hears what is sent, and where.
 
-    `warn` hears, in another thread and once, that the receiver takes nothing.
+    `warn` hears, in another thread and once, that the receiver takes nothing. There is one exporter
+    in a program, which warns by what it was given last: with another model it is asked for again.
     """
     variable = _first(ENDPOINTS)
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
@@ -64,7 +66,9 @@ def exporter(tell: Say, warn: Say) -> Exporter | None:
     content = "what is said too" if _with_content() else "without what is said"
     host = urlsplit(os.environ[variable]).hostname or os.environ[variable]
     tell(f"each turn is sent to {host}, {content}, because {variable} is set")
-    return Exporter(lambda why: warn(f"{variable} is set, and no spans arrive there: {why}"))
+    one = _exporter()
+    one.warn = lambda why: warn(f"{variable} is set, and no spans arrive there: {why}")
+    return one
 
 
 def _with_content() -> bool:
@@ -86,11 +90,12 @@ def _is_here() -> bool:
 class Exporter:
     """Given a turn that has ended, sends it behind one's back."""
 
-    def __init__(self, warn: Say) -> None:
+    def __init__(self) -> None:
+        self.warn: Say = lambda why: None
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(WAITING)
         self._change = threading.Condition()
         self._left = 0
-        self._log = _Log(warn, self._change)
+        self._log = _Log(lambda why: self.warn(why), self._change)
         self._do(_prepare)
         threading.Thread(target=self._work, name="spans", daemon=True).start()
         atexit.register(self.wait)
@@ -136,6 +141,11 @@ class Exporter:
         turn = turn_of(session, number, facts, messages, system)
         if spans.send(spans.of(turn, messages, _with_content())):
             self._log.is_failing = False
+
+
+@cache
+def _exporter() -> Exporter:
+    return Exporter()
 
 
 def _prepare() -> None:

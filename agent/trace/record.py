@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from agent.approval import Approval, Approver
+from agent.approval import Approval, Approver, Question
 from agent.engines.base import Choice
 from agent.errors import SessionError
 from agent.events import Event, Notice, TextDelta, ToolFinished, ToolStarted, TurnEnded, Usage
@@ -101,17 +101,15 @@ class Trace:
     def asking(self, approve: Approver) -> Approver:
         """`approve`, and what came of it written down."""
 
-        def asked(
-            name: str, arguments: Mapping[str, Any], preview: str, untrusted: bool
-        ) -> Approval:
+        def asked(question: Question) -> Approval:
             begun = time.perf_counter()
-            decision = approve(name, arguments, preview, untrusted)
+            decision = approve(question)
             self._approvals.append(
                 {
                     "answer": decision.answer,
                     "allowed": decision.allowed,
                     "reason": decision.reason,
-                    "untrusted": untrusted,
+                    "untrusted": question.untrusted,
                     "seconds": time.perf_counter() - begun,
                 }
             )
@@ -126,6 +124,8 @@ class Trace:
         self._began = time.perf_counter()
         self._facts = []
         self._offer = {}
+        self._approvals.clear()  # of a call whose question was broken off
+        self._first_word = None
         self._broken = False
         system = session.id, str(agent.system.text)
         self._note(

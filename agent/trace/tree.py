@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agent.cut import cut_and_counted
 from agent.events import Usage
 from agent.repl.clean import clean, one_line, written
 from agent.repl.screen import ENDED
@@ -177,8 +178,7 @@ def _paid(usage: Usage) -> str:
 
 
 def _short(text: str, most: int = LINE) -> str:
-    line = one_line(text)
-    return line if len(line) <= most else f"{line[:most]}… ({len(line) - most:,} more)"
+    return cut_and_counted(one_line(text), most)
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -48,8 +48,8 @@ def sources(repl: Repl, rest: str) -> None:
         wanted = sources(f"[{rest}]")
         if not wanted:
             raise UsageError(f"/sources {rest}: it is FILE:LINE, such as README.md:12")
-        for number, line in _lines(rest, wanted[0]):
-            repl.screen.plain(f"{number:5}  {line}")
+        lines = _lines(rest, wanted[0])
+        repl.screen.plain("\n".join(f"{number:5}  {line}" for number, line in lines))
         return
     found = dict.fromkeys(repl.agent().passages())
     for source in found:

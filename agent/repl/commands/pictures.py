@@ -20,4 +20,8 @@ def image(repl: Repl, rest: str) -> None:
 
     if not rest:
         raise UsageError("/image FILE: it takes the name of a picture")
-    show(repl.screen, Path(rest.strip("\"'")).expanduser())
+    try:
+        file = Path(rest.strip("\"'")).expanduser()
+    except RuntimeError as error:  # nobody of that name
+        raise UsageError(f"/image {rest}: {error}") from None
+    show(repl.screen, file)

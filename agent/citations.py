@@ -63,7 +63,7 @@ def support(
     number of it, with two words, or with one of them and two of the request.
     """
     found: list[Source] = []
-    for sentence in _SENTENCE.split(answer):
+    for sentence in _SENTENCE.split(_CODE.sub(" ", answer)):
         if _REFUSAL.search(sentence):
             continue
         best = _best_line(_words(CITED.sub("", sentence)), _words(request), passages)
@@ -113,6 +113,8 @@ def _holds(passage: Source, one: Source) -> bool:
     return same and passage.first <= one.first and one.last <= passage.last
 
 
+_CODE = re.compile(r"^ *```.*?(?:^ *```|\Z)", re.MULTILINE | re.DOTALL)
+"""It says nothing, and a line behind it would be part of one that is not closed."""
 _REFUSAL = re.compile(
     r"\b(?:no information|not (?:mention|specif|provid|contain|tell|say|known|stated|clear)\w*|"
     r"(?:do|does) not (?:mention|specify|provide|contain|tell|say|know|include)|cannot|can't|"

@@ -136,6 +136,8 @@ class Agent:
         turn = _Turn(self._limits, Deadline(self._limits.seconds, self.engine.stop), schema)
         try:
             self.session.mend()  # a full disk may have left something open
+            request = HumanMessage(text)
+            self.session.asked(request)
             known = self.specs()
             prefix = self._offering.stable(known)
             words = "\n".join([*(str(one.text) for one in attached), text])
@@ -156,7 +158,7 @@ class Agent:
                 self.session.append(_told_of(schema))
             for message in attached:
                 self.session.append(message)
-            self.session.append(HumanMessage(text))
+            self.session.append(request)
             while self._untold:
                 yield Notice(self._untold.pop(0))
             if turn.skill is not None:

@@ -89,6 +89,14 @@ def test_each_sentence_has_its_line() -> None:
     assert [str(one) for one in found] == ["guide.md:7", "ports.md:3"]
 
 
+@pytest.mark.parametrize("end", ["\n```", ""])
+def test_code_rests_on_no_line(end: str) -> None:
+    answer = "```\nbackups are made every night, the port is 8080" + end
+    assert support(answer, "When are backups made?", GUIDE) == []
+    after = f"```\nsh\n```\nThe port is 8080.{end}"
+    assert [str(one) for one in support(after, "Which port?", GUIDE)] == ["ports.md:3"]
+
+
 def test_the_screen_says_where_passages_stand_and_not_how_they_are_introduced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -58,6 +58,17 @@ def test_a_word_is_no_consent_and_one_that_lasts_wants_enter(tmp_path: Path, typ
     assert one.leave() == 0
 
 
+def test_esc_takes_back_what_waits_at_a_question_too(tmp_path: Path) -> None:
+    one = asked(tmp_path, {"say": "As you wish."})
+    one.send("yes\r")
+    one.see("queued: yes")
+    one.send("\x1b")
+    one.gone("queued")
+    one.send("\x15n")
+    one.see("As you wish\\.")
+    assert one.leave() == 0
+
+
 def test_no_with_a_reason_tells_the_model(tmp_path: Path) -> None:
     one = asked(tmp_path, {"say": "As you wish."})
     one.send("r")

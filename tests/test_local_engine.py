@@ -119,6 +119,7 @@ def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:
     _, message = reply(small, talk("weather?"), [WEATHER], Sampling(max_tokens=14), Choice("call"))
     assert message.tool_calls == []
     assert message.response_metadata["cut_call"]
+    assert '"name": "get_weather"' in message.response_metadata["begun_call"]
 
 
 def test_a_call_that_goes_round_in_circles_becomes_an_answer(small: LocalEngine) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.engines.scripted import ScriptedEngine
 from agent.repl.reading import Reading
 from agent.repl.screen import Screen
 from tests.emulator import Emulator
@@ -16,23 +17,23 @@ def test_the_rest_is_told_after_two_seconds_from_the_rate_of_this_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    seen: tuple[int, int] | None = None
+    engine = ScriptedEngine()
     monkeypatch.setattr("time.monotonic", lambda: now)
-    reading = Reading(lambda: seen)
+    reading = Reading(engine)
     assert reading() == ""
-    seen = 1000, 3000
+    engine.reading = 1000, 3000
     assert reading() == ", 1,000 of 3,000 tokens read"
-    now, seen = 1.0, (1100, 3000)
+    now, engine.reading = 1.0, (1100, 3000)
     assert reading() == ", 1,100 of 3,000 tokens read"
-    now, seen = 4.0, (1400, 3000)
+    now, engine.reading = 4.0, (1400, 3000)
     assert reading() == ", 1,400 of 3,000 tokens read, 16 s left"
-    seen = 2000, 3010  # another prompt
+    engine.reading = 2000, 3010  # another prompt
     assert reading() == ", 2,000 of 3,010 tokens read"
-    now, seen = 9.0, (0, 3010)  # the same, from the beginning
+    now, engine.reading = 9.0, (0, 3010)  # the same, from the beginning
     assert reading() == ", 0 of 3,010 tokens read"
-    now, seen = 12.0, (0, 3010)
+    now, engine.reading = 12.0, (0, 3010)
     assert reading() == ", 0 of 3,010 tokens read"
-    seen = None
+    engine.reading = None
     assert reading() == ""
 
 
@@ -42,9 +43,13 @@ def test_it_stands_behind_what_is_waited_for_while_a_turn_goes_on(
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     screen = Screen(draws=True)
-    with screen.turn(Reading(lambda: (12, 40))):
+    engine = ScriptedEngine()
+    engine.reading = 12, 40
+    with screen.turn(Reading(engine)):
         now = 5.0
         assert screen.live() == ["thinking 5 s, 12 of 40 tokens read"]
+        engine.reading, engine.calling = None, 848
+        assert screen.live() == ["thinking 5 s, 848 tokens of a call written"]
     with screen.waiting(lambda: "loading"):
         now = 9.0
         assert screen.live() == ["loading 4 s"]

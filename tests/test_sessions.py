@@ -9,14 +9,24 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
+from agent.engines.scripted import ScriptedEngine, say
 from agent.errors import SessionError, UnknownName, UsageError
 from agent.events import Usage
+from agent.loop import Agent
 from agent.memory import window
 from agent.memory.sessions import Session, read, remove, search, sessions
+from agent.offering import Offering
 from tests.test_cli import tinsmith
 
 ROOT = Path(__file__).parent.parent
@@ -269,6 +279,37 @@ def test_a_reply_that_was_killed_is_kept_as_far_as_it_was_written(database: Path
     again.close()
 
 
+def test_a_request_is_kept_before_what_is_told_before_it(database: Path) -> None:
+    session = Session.create(database)
+    request = HumanMessage("how far is the moon?")
+    session.asked(request)
+    session.append(SystemMessage("a tool"))
+    assert [one.type for one in session.messages] == ["system"]
+    session.close()  # as when it is killed here
+    again = Session.open(database)
+    assert (again.id, [one.type for one in again.messages]) == (session.id, ["human", "system"])
+    assert [found.text for found in search(database, "moon")] == ["how far is the moon?"]
+    again.close()
+
+
+def test_a_request_has_its_place_behind_what_is_told_before_it(database: Path) -> None:
+    session = Session.create(database)
+    for text in ("how far is the moon?", "and the sun?"):
+        request = HumanMessage(text)
+        session.asked(request)
+        session.append(SystemMessage("a tool"))
+        session.append(request)
+    session.asked(HumanMessage("and Mars?"))
+    session.mend()  # the turn has broken off
+    session.close()
+    again = Session.open(database)
+    types = [one.type for one in again.messages]
+    assert types == ["system", "human", "system", "human", "human"]
+    assert len(search(database, "moon")) == len(search(database, "mars")) == 1
+    again.fork().close()
+    again.close()
+
+
 def test_a_result_that_was_there_is_kept_when_the_next_call_is_killed(database: Path) -> None:
     session = Session.create(database)
     session.append(HumanMessage("go"))
@@ -313,3 +354,19 @@ def test_sessions_are_searched_shown_exported_and_removed_by_the_command(
     assert tinsmith("sessions", "rm", id).returncode == 0
     done = tinsmith("sessions", "show", id)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_turn_keeps_the_request_before_it_looks_for_tools(database: Path) -> None:
+    kept: list[str] = []
+
+    class Looking(Offering):
+        def announce(self, *args: Any, **named: Any) -> list[BaseMessage]:
+            kept.extend(message.type for message in read(database, session.id))
+            return [SystemMessage("a tool", additional_kwargs={"offer": ["x"]})]
+
+    session = Session.create(database)
+    agent = Agent(ScriptedEngine(say("Here.")), {}, session, Looking(None, 0))
+    list(agent.send("hello"))
+    assert kept == ["human"]
+    assert [one.type for one in read(database, session.id)] == ["system", "human", "ai"]
+    session.close()

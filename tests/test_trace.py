@@ -10,14 +10,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from rich.console import Console
 
@@ -25,7 +26,7 @@ from agent.approval import Approval, Approver, Question, deny
 from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, UnknownName, UsageError
-from agent.events import Event, Notice, TurnEnded
+from agent.events import Event, Notice, TextDelta, TurnEnded
 from agent.loop import Agent, Limits
 from agent.memory import window
 from agent.memory.database import VERSION, connect
@@ -33,7 +34,7 @@ from agent.memory.sessions import Session, remove
 from agent.offering import Embedder, Offering
 from agent.trace.page import page
 from agent.trace.read import read
-from agent.trace.tree import tree
+from agent.trace.tree import took, tree
 from agent.trace.turn import Step, Turn
 from tests.speaker import Speaker
 from tests.test_cli import ROOT, here, scripted, tinsmith
@@ -251,6 +252,7 @@ def test_what_the_user_allowed_stands_at_its_call(database: Path) -> None:
     agent = agent_of(database, both, say("done"), approve=approve)
     turn(agent)
     first, second, third = traced(agent, database)[0].steps[0].calls
+    assert first.arguments == {"name": "c"}
     assert [(one.answer, one.allowed) for one in first.asked] == [("edit", False), ("once", True)]
     assert (first.ok, first.result) == (
         True,
@@ -641,3 +643,19 @@ def test_what_cannot_be_shown_is_said(asked: Path, words: Sequence[str], says: s
 def test_before_anything_was_said_it_says_so(state: Path) -> None:
     done = here("trace")
     assert (done.returncode, "nothing was said yet" in done.stderr) == (2, True)
+
+
+class Broken(ScriptedEngine):
+    """Is stopped in the middle of a call."""
+
+    def reply(self, *args: Any, **named: Any) -> Generator[TextDelta, None, AIMessage]:
+        yield from ()
+        return AIMessage("", response_metadata={"finish": "interrupted", "begun_call": "<call>{"})
+
+
+def test_a_call_that_was_broken_off_is_shown(database: Path) -> None:
+    agent = agent_of(database, engine=Broken())
+    turn(agent)
+    found = traced(agent, database)[0]
+    assert found.steps[0].begun == "<call>{"
+    assert took(found.steps[0]).startswith("a call that was broken off, ")

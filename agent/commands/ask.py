@@ -132,7 +132,7 @@ def _awaited(events: Iterator[Event], engine: Engine) -> Iterator[Event]:
     thinks, what = True, "thinking"
     while True:
         if thinks and sys.stderr.isatty():
-            line: AbstractContextManager[Any] = waiting(what, Reading(lambda: engine.reading))
+            line: AbstractContextManager[Any] = waiting(what, Reading(engine))
         else:
             line = contextlib.nullcontext()
         with line:

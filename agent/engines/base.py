@@ -85,6 +85,14 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def calling(self) -> int:
+        """Tokens that are written of a call that is under way, which nobody sees. From any thread.
+
+        0: there is none, or this engine cannot tell.
+        """
+        ...
+
     def reply(
         self,
         messages: Sequence[BaseMessage],
@@ -98,6 +106,7 @@ class Engine(Protocol):
         `message.response_metadata["finish"]` is "stop", "length" or "interrupted"; with "length",
         `response_metadata["cut_call"]` says that it was a call that did not fit, or a value of
         `choice.schema`.
+        `response_metadata["begun_call"]` is what there is of a call that was broken off.
         `response_metadata["opinions"]`, of an engine that has some, holds for each call the
         log-probability of every name that it might have had, in nats, without `choice.weights`.
         `message.additional_kwargs["reasoning"]` holds what stood in <think> tags.

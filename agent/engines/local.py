@@ -54,6 +54,7 @@ class LocalEngine:
         self._stopped = threading.Event()
         self._asked = False
         """Whether a question about the next reply has been counted."""
+        self.calling = 0
 
     @property
     def usage(self) -> Usage:
@@ -74,7 +75,7 @@ class LocalEngine:
 
         draft = self._begun(messages, () if choice.listed else tools)
         self._asked = False
-        content, cut = "", False
+        content, begun, cut = "", "", False
         calls: list[dict[str, Any]] = []
         try:
             finish = yield from self._reason(draft, sampling)
@@ -83,6 +84,7 @@ class LocalEngine:
                 calls, finish = self._calls(draft, tools, sampling, choice, messages)
                 cut = finish == "length" and not (calls and choice.mode == "call")
                 if not calls:
+                    begun = draft.text.removeprefix(before[0])
                     draft.text, draft.ids = before
             if finish == "stop" and not calls:
                 if choice.schema is not None:
@@ -98,6 +100,8 @@ class LocalEngine:
                     self._refuse_unparsable(content, finish, choice.schema)
         except Stopped:
             finish = "interrupted"
+        finally:
+            self.calling = 0
         self._transcript.keep(draft.text, draft.ids)
         reasoning = draft.reasoning.strip()
         return AIMessage(
@@ -108,6 +112,7 @@ class LocalEngine:
                 "finish": finish,
                 "cut_call": cut,
                 "model_name": self.name,
+                **({"begun_call": begun} if begun else {}),
                 **({"opinions": draft.opinions} if draft.opinions else {}),
             },
         )
@@ -384,6 +389,7 @@ class LocalEngine:
         import jsonschema
 
         written = ""
+        self.calling = 0
         limit = self._room(draft, sampling)
         rules = grammar.arguments(self._form, tool.name, tool.parameters)
         stream = self._continue(draft.ids, rules, sampling, limit)
@@ -391,6 +397,7 @@ class LocalEngine:
             if piece.text:
                 draft.add(piece.text, piece.tokens)
             written += piece.text
+            self.calling += len(piece.tokens)
             if _circles(written):
                 stream.close()
                 return None, "stop"

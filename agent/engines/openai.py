@@ -45,6 +45,7 @@ class OpenAIEngine:
     """An `Engine` over HTTP. `TINSMITH_API_KEY`, else `OPENAI_API_KEY`, is sent when it is set."""
 
     reading: tuple[int, int] | None = None
+    calling = 0
 
     def __init__(self, url: str, model: str = "", context: int = 0) -> None:
         """`url` ends in /v1. Without `model`, the server's only one.

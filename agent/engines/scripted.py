@@ -70,6 +70,7 @@ class ScriptedEngine:
     name = "scripted"
     context = 1_000_000
     reading: tuple[int, int] | None = None
+    calling = 0
 
     def __init__(self, *lines: Line) -> None:
         self.usage = Usage()

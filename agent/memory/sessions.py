@@ -25,7 +25,7 @@ from agent.memory.database import connect, explained
 
 if TYPE_CHECKING:
     from filelock import FileLock
-    from langchain_core.messages import BaseMessage, ToolMessage
+    from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Session:
         self._path = path
         self._database = database
         self._lock: FileLock | None = None
+        self._asked: tuple[int, HumanMessage] | None = None
+        """The row of a request that is no message yet."""
         try:
             self._lock = _held(path, id)
             self.messages: list[BaseMessage] = self._read()
@@ -98,22 +100,20 @@ class Session:
             raise UnknownName("session", name, map(str, known[-10:]))
         return cls(database, path, found[0])
 
+    def asked(self, request: HumanMessage) -> None:
+        """Keep from now on what the user has sent. The turn appends it when it has found out what
+        is to be told before it, which may take a while."""
+        with explained("the session"), self._database:
+            self._asked = self._insert(request), request
+
     def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
         """Add `message` at the end. It outlives this process when this returns."""
-        from langchain_core.messages import ToolMessage, message_to_dict
+        from langchain_core.messages import ToolMessage
 
-        spent = None if usage is None else json.dumps(asdict(usage))
-        # escaped: a file's name or a pipe can hold halves of characters, which UTF-8 cannot
-        written = json.dumps(message_to_dict(message))
         with explained("the session"), self._database as database:
-            row = database.execute(
-                "INSERT INTO messages (session, written, type, message, usage)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (self.id, time.time(), message.type, written, spent),
-            )
-            database.execute(
-                "INSERT INTO words (rowid, text) VALUES (?, ?)", (row.lastrowid, _text(message))
-            )
+            if self._asked is not None and message is self._asked[1]:
+                self._withdraw(*self._asked)
+            self._insert(message, usage)
             if self._noted:
                 database.execute("DELETE FROM pieces WHERE session = ?", (self.id,))
             if isinstance(message, ToolMessage):  # it is kept twice no longer
@@ -122,7 +122,30 @@ class Session:
                     (self.id, message.tool_call_id),
                 )
         self._noted = ""
+        if self._asked is not None and message is self._asked[1]:
+            self._asked = None
         self.messages.append(message)
+
+    def _insert(self, message: BaseMessage, usage: Usage | None = None) -> int:
+        """A row, and its words."""
+        from langchain_core.messages import message_to_dict
+
+        spent = None if usage is None else json.dumps(asdict(usage))
+        # escaped: a file's name or a pipe can hold halves of characters, which UTF-8 cannot
+        written = json.dumps(message_to_dict(message))
+        row = self._database.execute(
+            "INSERT INTO messages (session, written, type, message, usage) VALUES (?, ?, ?, ?, ?)",
+            (self.id, time.time(), message.type, written, spent),
+        ).lastrowid
+        assert row is not None
+        self._database.execute(
+            "INSERT INTO words (rowid, text) VALUES (?, ?)", (row, _text(message))
+        )
+        return row
+
+    def _withdraw(self, row: int, message: BaseMessage) -> None:
+        self._database.execute(_FORGET_WORDS, (row, _text(message)))
+        self._database.execute("DELETE FROM messages WHERE id = ?", (row,))
 
     def note(self, text: str) -> None:
         """What is there of a reply that is being written: kept, should this process be killed."""
@@ -169,6 +192,8 @@ class Session:
     def mend(self) -> None:
         """So that the talk can go on, whatever broke off: what there is of a reply becomes a
         message, and every call without a result is given one."""
+        if self._asked is not None:
+            self.append(self._asked[1])
         if not self.messages:
             return
         from langchain_core.messages import AIMessage
@@ -356,11 +381,8 @@ def remove(path: Path, id: int) -> int:
     try:
         with explained(path), database:
             rows = _rows(database, id)
-            # the words are kept without their text, and leave only when they are given again
             gone = zip((row[0] for row in rows), texts(rows), strict=True)
-            database.executemany(
-                "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", gone
-            )
+            database.executemany(_FORGET_WORDS, gone)
             for table in ("calls", "messages"):
                 database.execute(f"DELETE FROM {table} WHERE session = ?", (id,))
             database.execute("DELETE FROM sessions WHERE id = ?", (id,))
@@ -368,6 +390,10 @@ def remove(path: Path, id: int) -> int:
         database.close()
         _free(lock)
     return len(rows)
+
+
+_FORGET_WORDS = "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)"
+"""They are kept without their text, and leave only when it is given again."""
 
 
 def _rows(database: sqlite3.Connection, id: int) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from agent.events import Usage
 from agent.memory.sessions import Session
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage, ToolMessage
+    from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 
 class Unkept(Session):
@@ -19,8 +19,12 @@ class Unkept(Session):
         self.id = 0
         self.messages: list[BaseMessage] = []
         self._noted = ""
+        self._asked = None
         self._calls: dict[str, ToolMessage | None] = {}
         self._spent: list[Usage] = []
+
+    def asked(self, request: HumanMessage) -> None:
+        """Nothing is kept."""
 
     def append(self, message: BaseMessage, usage: Usage | None = None) -> None:
         self._noted = ""

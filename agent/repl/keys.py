@@ -18,14 +18,14 @@ def bindings(terminal: Terminal) -> KeyBindings:
     typing = has_focus(DEFAULT_BUFFER)
     empty = Condition(lambda: not terminal.buffer.text)
     offered = Condition(lambda: bool(terminal.proposed) and terminal.question is None)
-    waits = Condition(lambda: bool(terminal.queued) and terminal.question is None)
+    waits = Condition(lambda: bool(terminal.queued) and not terminal.wants_a_line)
 
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:
         buffer = event.current_buffer
         if buffer.complete_state and buffer.complete_state.current_completion:
             buffer.complete_state = None  # it has been put in; the next Enter sends
-        elif terminal.question is not None and terminal.question.keys is None:
+        elif terminal.wants_a_line:
             text = buffer.text
             buffer.reset()  # and into no history: it may be what a model wrote
             terminal.answer(text)

@@ -1,9 +1,13 @@
-"""How far a model is with reading a prompt: on a CPU that may take most of a turn."""
+"""How far a model is with what nobody sees: reading a prompt, which on a CPU may take most of a
+turn, and writing a call."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.engines.base import Engine
 
 MEASURED = 2.0
 """Seconds of reading after which the rest can be told."""
@@ -12,19 +16,19 @@ MEASURED = 2.0
 class Reading:
     """Asked again and again while a turn goes on, for a line that says what is waited for."""
 
-    def __init__(self, ask: Callable[[], tuple[int, int] | None]) -> None:
-        """`ask`: `Engine.reading`."""
-        self._ask = ask
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._begun: tuple[int, int, float] | None = None
         """Tokens read and to be read, and when, as this prompt was seen first."""
 
     def __call__(self) -> str:
-        """ ", 1,024 of 3,100 tokens read, 21 s left"; "" when nothing is being read."""
+        """As in ", 1,024 of 3,100 tokens read, 21 s left"; "" when there is nothing to tell."""
         now = time.monotonic()
-        seen = self._ask()
+        seen = self._engine.reading
         if seen is None:
             self._begun = None
-            return ""
+            count = self._engine.calling
+            return f", {count:,} tokens of a call written" if count else ""
         done, total = seen
         if self._begun is None or self._begun[1] != total or done < self._begun[0]:
             self._begun = done, total, now

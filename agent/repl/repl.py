@@ -321,7 +321,7 @@ class Repl:
             self.screen.notice(line)
         before = self.jobs()
         events = (agent.retry if again else agent.send)(sent, [*first, *found.messages])
-        reading = Reading(lambda: agent.engine.reading)
+        reading = Reading(agent.engine)
         with _leaving(agent.stop):
             with self.screen.turn(reading):
                 self._is_begun = True

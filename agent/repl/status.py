@@ -46,8 +46,9 @@ class Status:
     def count(self, agent: Agent) -> None:
         """How full the window is, where the conversation has changed since that was counted."""
         now = (agent.session.id, len(agent.session.messages))
-        if now != self._counted and agent.session.messages:
-            self._used, self._counted = agent.filled(), now
+        if now != self._counted:
+            used = agent.filled() if agent.session.messages else 0
+            self._used, self._counted = used, now
 
     def line(self, training: str) -> str:
         """`training`: what runs beside."""

@@ -254,6 +254,11 @@ class Terminal:
         return {**words, **question.keys}.get(said)
 
     @property
+    def wants_a_line(self) -> bool:
+        """Whether a question is asked whose answer is a line, and not a key."""
+        return self.question is not None and self.question.keys is None
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
         return self._idle

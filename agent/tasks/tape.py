@@ -208,6 +208,10 @@ class TapedEngine:
     def reading(self) -> tuple[int, int] | None:
         return self._engine.reading if self._engine else None
 
+    @property
+    def calling(self) -> int:
+        return self._engine.calling if self._engine else 0
+
     def reply(
         self,
         messages: Sequence[BaseMessage],

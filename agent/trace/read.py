@@ -123,6 +123,8 @@ class _Begun:
     replied: Mapping[str, Any] = field(default_factory=dict)
     called: dict[str, Fact] = field(default_factory=dict)
     asked: dict[str, list[Asked]] = field(default_factory=dict)
+    changed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Arguments that the user has put in the place of the model's."""
 
 
 class _Reading:
@@ -149,6 +151,8 @@ class _Reading:
         elif fact.kind == "approval" and step:
             one = Asked(facts["answer"], facts["allowed"], facts["reason"], facts["seconds"])
             step.asked.setdefault(facts["call"], []).append(one)
+        elif fact.kind == "changed" and step:
+            step.changed[facts["call"]] = facts["arguments"]
         elif fact.kind == "called" and step:
             step.called[facts["id"]] = fact
         elif fact.kind == "compacted":
@@ -213,6 +217,7 @@ class _Reading:
             reply=Message("assistant", str(reply.text), upto) if reply else None,
             reasoning=str(reply.additional_kwargs.get("reasoning", "")) if reply else "",
             cut=bool(begun.replied.get("cut")),
+            begun=begun.replied.get("begun", ""),
             calls=tuple(self._calls(begun, reply)) if reply else (),
         )
 
@@ -229,7 +234,7 @@ class _Reading:
                 Call(
                     id=id,
                     name=call["name"],
-                    arguments=call["args"],
+                    arguments=begun.changed.get(id, call["args"]),
                     result=str(result.text) if result else None,
                     ok=result is not None and result.status == "success",
                     began=done.at - seconds if done else None,

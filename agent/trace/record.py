@@ -91,7 +91,12 @@ class Trace:
         finish = message.response_metadata.get("finish")
         cut = bool(message.response_metadata.get("cut_call"))
         self._note(
-            "replied", usage=asdict(usage), finish=finish, cut=cut, first_word=self._first_word
+            "replied",
+            usage=asdict(usage),
+            finish=finish,
+            cut=cut,
+            first_word=self._first_word,
+            begun=message.response_metadata.get("begun_call", ""),
         )
 
     def compacted(self, what: str, before: int, after: int, usage: Usage = Usage()) -> None:  # noqa: B008
@@ -145,6 +150,8 @@ class Trace:
         elif isinstance(event, ToolStarted):
             for facts in self._approvals:
                 self._note("approval", call=event.id, **facts)
+            if any(facts["answer"] == "edit" for facts in self._approvals):
+                self._note("changed", call=event.id, arguments=event.arguments)
             self._approvals.clear()
         elif isinstance(event, ToolFinished):
             self._note("called", id=event.id, ok=event.ok, seconds=event.seconds)

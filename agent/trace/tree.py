@@ -71,6 +71,8 @@ def took(step: Step) -> str:
     what = "a call" if step.calls else "text" if step.reply else "nothing that was kept"
     if step.replied_at is None:
         what = "broken off" if step.reply else "no reply"
+    elif step.begun and not (step.reply and step.reply.text.strip()):
+        what = "a call that was broken off"
     elif step.cut:
         what = "a call that was cut off, and asked for again"
     return f"{what}, {seconds(step.ended - step.began)}"
@@ -123,6 +125,8 @@ def _step(branch: Tree, step: Step) -> None:
         branch.add(_text(f"thought: {_short(step.reasoning)}", "dim"))
     if step.reply and step.reply.text.strip():
         branch.add(_text(f"said: {_short(step.reply.text)}"))
+    if step.begun:
+        branch.add(_text(f"a call that was broken off: {_short(step.begun)}"))
     for call in step.calls:
         _call(branch, call)
 

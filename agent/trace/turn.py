@@ -70,6 +70,7 @@ class Call:
     id: str
     name: str
     arguments: Mapping[str, Any]
+    """Those that it was run with."""
     result: str | None
     """None: there is none."""
     ok: bool
@@ -112,6 +113,8 @@ class Step:
     reasoning: str
     cut: bool
     """A call did not fit into the tokens that it was given."""
+    begun: str
+    """What was written of a call that was broken off; "" for none."""
     calls: tuple[Call, ...]
 
     @property

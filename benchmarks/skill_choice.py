@@ -5,7 +5,7 @@
 `skill_requests.jsonl` holds requests that want one of the shipped skills or one of seven others,
 written for this project. The threshold is looked for on every second of them and reported on the
 rest. What wants no skill are the requests of `fits.jsonl` and `everyday.jsonl`, and the examples of
-the built-in tools; half of them each, too.
+the built-in tools; half of them each, too. At last, what is chosen with the tools beside it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from agent import app
-from agent.offering import Embedder
+from agent.offering import Embedder, Offering
 from agent.prompts import shipped
 from agent.skills.format import Skill
 from agent.skills.places import Place, Shelf
 from agent.skills.telling import IS_MEANT, Skills, parts_of
 from benchmarks import parts
+from tools.base import spec
 
 HERE = Path(__file__).parent
 THRESHOLDS = [round(0.3 + 0.025 * step, 3) for step in range(17)]
@@ -86,6 +87,27 @@ def main() -> None:
                 cells += [f"{right / len(part):.0%}", f"{wrong / len(part):.0%}"]
             cells += [f"{sum(x > threshold for x in xs) / len(xs):.1%}" for xs in far.values()]
             print(f"| {threshold} | " + " | ".join(cells) + " |")
+    _print_chosen(
+        skills, Offering(embedder, 10), [one for one in rows if one["skill"] in few], others
+    )
+
+
+def _print_chosen(
+    skills: Skills, offering: Offering, wanted: list[dict[str, Any]], others: dict[str, list[str]]
+) -> None:
+    """As it is used: besides, no built-in tool may be clearly nearer."""
+    specs = [one for tool in app.built_in() if (one := spec(tool))]
+
+    def chosen(request: str) -> str:
+        skill = skills.chosen(request, lambda: offering.nearest(request, specs))
+        return skill.name if skill else ""
+
+    found = [(one["skill"], chosen(one["request"])) for one in wanted]
+    right = sum(skill == name for skill, name in found)
+    wrong = sum(name not in ("", skill) for skill, name in found)
+    print(f"\nas it is used: right for {right} of {len(found)}, wrong for {wrong}")
+    for what, texts in others.items():
+        print(f"{what}: some skill for {sum(map(bool, map(chosen, texts)))} of {len(texts)}")
 
 
 def _best(near: dict[str, float], threshold: float) -> str:

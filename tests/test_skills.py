@@ -24,7 +24,7 @@ from agent.offering import OFFERED, Offering
 from agent.prompts import shipped
 from agent.skills.format import Mistake, read
 from agent.skills.places import Place, Shelf
-from agent.skills.telling import FEW, Skills, in_full, is_told
+from agent.skills.telling import FEW, NEARER_TOOL, Skills, in_full, is_told
 from tools.base import spec, tools_of
 from tools.calculate import calculate
 from tools.files import Files
@@ -288,7 +288,9 @@ def test_what_a_tool_does_alone_brings_no_skill(embedder: SentenceEmbedder, requ
     offering = Offering(embedder, 10)
     assert skills.chosen(request_, lambda: offering.nearest(request_, specs)) is None
     wanted = "an overview of the folder of notes, please"
-    assert skills.chosen(wanted, lambda: -1.0) is not None
+    near = max(skills.nearness(wanted, skills.known()).values())
+    assert skills.chosen(wanted, lambda: near + NEARER_TOOL - 0.01) is not None
+    assert skills.chosen(wanted, lambda: near + NEARER_TOOL + 0.01) is None
 
 
 def test_a_skill_that_is_named_is_told_without_an_embedder(tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ IS_MEANT = 0.425
 """Cosine of a request with a skill's description from which the skill is told in full: of requests
 that want a shipped one 3 in 4 come as near, of others 1 in 100, of requests about small files 3 in
 100 (`benchmarks/skill_choice.py`)."""
+NEARER_TOOL = 0.08
+"""By how much a tool may be nearer than the skill: of 40 requests that want a shipped one 27 then
+bring it instead of 23, of others no more than without (`benchmarks/skill_choice.py`)."""
 LONGEST = 120
 """Characters of a description that a line holds; of a longer one it is the first sentence."""
 MOST_NAMED = 60
@@ -68,8 +71,8 @@ class Skills:
         """The skill that `request` names, else the one that the embedder takes it to mean.
 
         `nearest_tool` gives the cosine of the tool that fits best, and is asked only where a skill
-        is near: tools may look through documents for it. What a tool does alone needs no skill,
-        which would only lead away from it.
+        is near: tools may look through documents for it. What a tool does alone, being clearly
+        nearer, needs no skill, which would only lead away from it.
         """
         known = self.known()
         named = [name for name in known if "-" in name and _names(request, name)]
@@ -79,7 +82,7 @@ class Skills:
         best = max(near, key=lambda name: near[name], default="")
         if not best or near[best] <= IS_MEANT:
             return None
-        return known[best] if near[best] > nearest_tool() else None
+        return known[best] if near[best] > nearest_tool() - NEARER_TOOL else None
 
     def nearness(self, request: str, known: Mapping[str, Skill]) -> dict[str, float]:
         """The cosine of each with `request` or with its beginning; without an embedder none."""

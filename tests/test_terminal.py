@@ -293,6 +293,15 @@ def test_a_long_paste_is_sent_whole_and_one_of_5_mb_is_survived(
     assert str(read(state / "sessions.db", 1)[0].text) == f"what is this? {text.strip()}"
 
 
+def test_the_screen_is_never_erased_from_its_first_cell_on(tmp_path: Path) -> None:
+    one = talk(tmp_path, "First.")
+    one.send("hello\r")
+    one.see("First\\.")
+    assert one.leave() == 0
+    assert "\x1b[J" in one.raw
+    assert not re.search(r"(?<!\x1b\[C)\x1b\[J", one.raw)
+
+
 def test_a_screen_reader_gets_plain_lines(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "config.toml").write_text("plain = true\n")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SAVE, RESTORE = "\x1b7", "\x1b8"
 """The cursor (DECSC, DECRC)."""
+ERASE = "\x1b[C\x1b[J\x1b[D\x1b[K"
+"""From the first column on to the end of the screen. Not in one piece: what is erased from the very
+first cell on, tmux takes for a screen that one will want to scroll back to."""
 
 Ansi = Callable[[Sequence["Segment"]], str]
 """Segments as a terminal is told them."""
@@ -84,7 +87,7 @@ class Growing:
         """
         shown = self._drawn[-visible:] if visible else []
         again = "".join(f"{self._change(one, [])}\n" for one in shown)
-        return f"{_up(len(shown))}\r\x1b[J{text}{again}"
+        return f"{_up(len(shown))}\r{ERASE}{text}{again}"
 
     def finish(self, lines: int) -> None:
         """The first `lines` stay as they are; what grows from now on begins behind them."""
@@ -98,7 +101,7 @@ class Growing:
         """
         empty = sum(1 for _ in takewhile(lambda line: not line, reversed(self._drawn)))
         self._drawn = []
-        return f"{_up(min(empty, visible))}\x1b[J" if empty else ""
+        return f"{_up(min(empty, visible))}{ERASE}" if empty else ""
 
     def _first(self, lines: list[Line], visible: int) -> int:
         """The first line that differs from what is drawn, of those that can be reached."""

@@ -33,7 +33,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from agent.references import begun
-from agent.repl.above import Growing, Prompt
+from agent.repl.above import ERASE, Growing, Prompt
 from agent.repl.clean import clean
 from agent.repl.history import PASTED
 from agent.repl.interrupts import LEAVE_SECONDS
@@ -559,6 +559,9 @@ class _Steady(Vt100_Output):
 
     def get_rows_below_cursor_position(self) -> int:
         return 1
+
+    def erase_down(self) -> None:
+        self.write_raw(ERASE)
 
 
 def _output() -> Output:

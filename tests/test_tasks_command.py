@@ -294,3 +294,12 @@ def test_a_replay_of_a_real_model_is_the_same_run(folder: Path, smollm: Path) ->
     assert json.loads(live.stdout)["model"], live.stderr
     assert timeless(json.loads(again.stdout)) == timeless(json.loads(live.stdout))
     assert again.returncode == live.returncode
+
+
+def test_a_misspelt_filter_is_one_line_and_no_traceback(folder: Path) -> None:
+    (folder / "flt.task.yaml").write_text("inputs: {text: {}}\nprompt: |\n  {{ text | uper }}\n")
+    for words in (["tasks", "check"], ["run"]):
+        done = tinsmith(*words, "flt.task.yaml")
+        assert done.returncode == 2
+        assert "flt.task.yaml:3: no filter 'uper'; did you mean upper?" in done.stdout
+        assert "Traceback" not in done.stderr

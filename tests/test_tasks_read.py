@@ -92,6 +92,16 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\ninputs: {n: {choices: [a, 2]}}", "2: the choice 2 is not a text"),
         ("prompt: hi\ninputs: {steps: {}}", "2: 'steps' means something else in a template"),
         ("prompt: 'a {% if %}'", "1: in the template: Expected an expression"),
+        ("prompt: |\n  a\n  {{ 'a' | uper }}", "3: no filter 'uper'; did you mean upper?"),
+        ("prompt: \"{{ 'b' if 1 is foo else 'a' | uper }}\"", "1: no test 'foo'"),
+        ("prompt: \"{{ 'b' if 1 is foo else 'a' | uper }}\"", "1: no filter 'uper'"),
+        ("steps:\n- {id: a, prompt: x}\n- {id: b, if: steps.a.answer is evn, prompt: x}",
+         "3: no test 'evn'; did you mean even?"),
+        ("steps:\n- {id: a, each: '[1] | lst', prompt: x}", "2: no filter 'lst'; did you mean"),
+        ("steps:\n- {id: a, tool: x, arguments: {b: '{{ 1 | flot }}'}}",
+         "2: no filter 'flot'; did you mean float?"),
+        ("prompt: hi\noutputs: {a: '{{ answer | lowr }}'}", "2: no filter 'lowr'; did you mean"),
+        ("prompt: hi\nchecks: [{of: '{{ answer | jons }}', contains: a}]", "2: no filter 'jons'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(text: str, says: str) -> None:

@@ -179,6 +179,9 @@ class _Look:
         begins = self._found.texts.get(place) or self._found.line(place)
         try:
             used = templates.uses(text, is_expression)
+        except templates.Misnamed as error:
+            yield from ((begins + line - 1, said) for line, said in error.found)
+            return
         except templates.TemplateProblem as error:
             yield begins + error.line - 1, f"in the template: {error}"
             return

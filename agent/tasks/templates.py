@@ -7,7 +7,7 @@ import json
 import re
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,15 @@ import jinja2.meta
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agent.misnamed import misnamed
 from agent.tasks import bounds, sizes
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 _SPENT = "_spent"
+_OWN = ("counted", "kept")
+"""Filters that are put around what loops and what is assigned."""
 _ALONE = re.compile(r"\s*\{\{(?P<inside>.*)\}\}\s*", re.DOTALL)
 
 
@@ -32,6 +35,15 @@ class TemplateProblem(Exception):
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.line = line
+
+
+class Misnamed(TemplateProblem):
+    """It names filters or tests that are not there."""
+
+    def __init__(self, found: Sequence[tuple[int, str]]) -> None:
+        """`found`: lines of the template, from 1, and what is wrong there."""
+        super().__init__(found[0][0], "; ".join(said for _, said in found))
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,10 @@ def uses(text: str, is_expression: bool = False) -> list[Use]:
         if is_expression and _expression_in(text) is None:
             text = f"{{{{ {text} }}}}"
         tree = _environment().parse(text)
-    unknown = jinja2.meta.find_undeclared_variables(tree)
+    if wrong := list(misnamed(tree, _environment(), _OWN)):
+        raise Misnamed(wrong)
+    with _explained():
+        unknown = jinja2.meta.find_undeclared_variables(tree)
     found: list[Use] = []
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load" and name.name in unknown:

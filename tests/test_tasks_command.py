@@ -303,3 +303,28 @@ def test_a_misspelt_filter_is_one_line_and_no_traceback(folder: Path) -> None:
         assert done.returncode == 2
         assert "flt.task.yaml:3: no filter 'uper'; did you mean upper?" in done.stdout
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps:\n- id: a\n  tool: calculate\n  arguments:\n    expr: 1 + 1\n",
+         ["x.task.yaml:5: no argument of calculate named 'expr'; did you mean expression?"]),
+        ("steps:\n- id: a\n  tool: calculate\n", ["x.task.yaml:2: calculate needs the argument "
+         "'expression'"]),
+        ("steps:\n- id: a\n  tool: read_file\n  arguments: {path: a, line: 3}\n",
+         ["x.task.yaml:4: no argument of read_file named 'line'; did you mean lines"]),
+        ("prompt: hi\neval: {rows: data/nope.csv}\n",
+         ["x.task.yaml:2: there is no file 'data/nope.csv'; did you mean 'data/note.csv'?"]),
+    ],
+)  # fmt: skip
+def test_check_tells_what_cannot_work_with_its_line(
+    folder: Path, text: str, says: list[str]
+) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / "note.csv").write_text("a\n")
+    (folder / "x.task.yaml").write_text(text)
+    done = tinsmith("tasks", "check", "x.task.yaml")
+    assert done.returncode == 2
+    told = done.stdout.splitlines()
+    assert [one.startswith(said) for one, said in zip(told, says, strict=True)] == [True]

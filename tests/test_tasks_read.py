@@ -108,6 +108,66 @@ def test_a_mistake_is_told_with_its_line(text: str, says: str) -> None:
     assert [one for one in mistakes(text) if one.startswith(says)]
 
 
+SORTS = (
+    "steps:\n"
+    "- id: sort\n"
+    "  prompt: hi\n"
+    "  schema: {type: object, additionalProperties: false, properties:\n"
+    "    {kind: {enum: [repair, order]}, parts: {type: array, items: {type: object,\n"
+    "    properties: {price: {type: number}}, additionalProperties: false}}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("checks:\n- {path: $.knd, equals: order}", "8: $.knd: the schema has no 'knd'; did you "
+         "mean 'kind'?"),
+        ("checks:\n- {of: '{{ steps.sort.answer }}', path: '$.parts[0].prise'}",
+         "8: $.parts[0].prise: the schema has no 'prise'; did you mean 'price'?"),
+        ("checks:\n- {path: $.kind, equals: ordr}",
+         "8: 'ordr' is no value that the schema has here; did you mean 'order'?"),
+        ("checks:\n- {of: '{{ steps.sort.answer.kind }}', equals: xyz}",
+         "8: 'xyz' is no value that the schema has here; there are: order, repair"),
+        ("- {id: a, prompt: '{{ steps.sort.answer.kid }}'}",
+         "7: the answer of 'sort' has no 'kid'; did you mean 'kind'?"),
+        ("- {id: a, if: 'steps.sort.answer.parts[0].prise > 3', prompt: x}",
+         "7: the answer of 'sort' has no 'prise'; did you mean 'price'?"),
+        ("- {id: a, prompt: '{{ steps.sort.anser }}'}",
+         "7: a step has no 'anser'; did you mean 'answer'?"),
+        ("outputs: {a.txt: '{{ answer.kid }}'}",
+         "7: the answer has no 'kid'; did you mean 'kind'?"),
+        ("eval: {label: {kind: $.knd}}", "7: $.knd: the schema has no 'knd'; did you mean 'kind'?"),
+    ],
+)  # fmt: skip
+def test_what_a_closed_schema_cannot_have_is_a_mistake(more: str, says: str) -> None:
+    assert mistakes(SORTS + more) == [says]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "checks:\n- {path: $.kind, equals: ' order '}",
+        "checks:\n- {path: $.knd, not: true}",
+        "checks:\n- {path: $..price}",
+        "checks:\n- {path: '$.parts[*].prise'}",
+        "checks:\n- {of: '{{ steps.sort.answer | lower }}', equals: praise}",
+        "checks:\n- {path: $.kind, equals: '{{ steps.sort.answer.kind }}'}",
+        "- {id: a, prompt: '{{ steps.sort.answer.kid | default(1) }}'}",
+        "- {id: a, prompt: '{{ steps.sort.answer.items() | list }}'}",
+        "- {id: a, each: '[1]', prompt: x}\n- {id: b, prompt: '{{ steps.a.answer.kid }}'}",
+        "- {id: a, if: 1 > 2, prompt: x, schema: {type: object, properties: {},\n"
+        "  additionalProperties: false}}\nchecks: [{path: $.kind}]",
+        "- {id: a, prompt: x, schema: {anyOf: [{type: string}]}}\nchecks: [{path: $.knd}]",
+        "- {id: a, prompt: x, schema: {type: object, properties: {a: {type: string}}}}\n"
+        "checks: [{path: $.b}]",
+        "- {id: a, tool: x}\nchecks: [{path: $.b}]",
+    ],
+)
+def test_nothing_is_said_of_what_cannot_be_known(more: str) -> None:
+    assert task(SORTS + more)
+
+
 def test_the_body_of_a_markdown_file_is_the_prompt_and_its_lines_are_those_of_the_file() -> None:
     made = task("---\ninputs: {x: {}}\n---\n\nHello\n{{ x }}\n", "x.task.md")
     assert made.form.prompt == "Hello\n{{ x }}\n"

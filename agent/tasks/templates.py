@@ -52,6 +52,8 @@ class Use:
 
     parts: tuple[str, ...]
     line: int
+    is_asked: bool = False
+    """The template asks whether it is there, or has something in its place."""
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
@@ -126,10 +128,15 @@ def uses(text: str, is_expression: bool = False) -> list[Use]:
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load" and name.name in unknown:
             found.append(Use((name.name,), name.lineno))
+    asked = {
+        id(one.node)
+        for one in tree.find_all((nodes.Filter, nodes.Test))
+        if one.name in ("default", "d", "defined", "undefined")
+    }
     for getter in tree.find_all((nodes.Getattr, nodes.Getitem)):
         parts = _parts(getter)
         if parts and parts[0] in unknown:
-            found.append(Use(parts, getter.lineno))
+            found.append(Use(parts, getter.lineno, id(getter) in asked))
     return found
 
 

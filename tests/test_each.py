@@ -449,6 +449,20 @@ def test_the_exit_code_says_how_the_rows_ended(
     assert len(Path("out.jsonl").read_text().splitlines()) == 2
 
 
+def test_rows_pass_checks_and_are_answered_where_there_are_none(folder: Path) -> None:
+    assert (
+        "2 rows: 1 failed a check, 1 passed. out" in run_each(folder, says=["please", "no"]).stderr
+    )
+    told = here("results", "summary", "out.jsonl").stdout
+    assert "passed: 1 of 2 (50.0%)\n" in told
+    assert "failed a check: 1\n" in told
+    Path("t.task.yaml").write_text("inputs: {text: {}}\nprompt: '{{ text }}'\n")
+    Path("out.jsonl").unlink()
+    assert "2 rows: 2 answered. out.jsonl" in run_each(folder).stderr
+    assert "answered: 2 of 2 (100.0%)\n" in here("results", "summary", "out.jsonl").stdout
+    assert "answered: 2 of 2" in here("results", "diff", "out.jsonl", "out.jsonl").stdout
+
+
 def test_the_same_command_again_needs_no_model_and_says_the_same(folder: Path) -> None:
     run_each(folder, "--lanes", "1", says=("please", "no"))
     again = run_each(folder, "--model", "none-of-this-name", says=())

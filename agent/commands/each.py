@@ -149,11 +149,15 @@ def _told(
     through: bool,
     began: float,
 ) -> dict[str, Any]:
+    from agent.tasks.envelope import in_words
+
     reasons = results.reasons()
     reason = _reason(reasons, error, through)
     seconds = round(time.monotonic() - began, 3)
     if not args.quiet:
-        counted = ", ".join(f"{count:,} {_words(one)}" for one, count in reasons.items())
+        counted = ", ".join(
+            f"{count:,} {in_words(one, task.is_checked)}" for one, count in reasons.items()
+        )
         missing = batch.total - sum(reasons.values())
         warn(
             f"{batch.total:,} rows: {counted or 'none was run'}"
@@ -185,19 +189,6 @@ def _reason(reasons: Mapping[Reason, int], error: str | None, through: bool) -> 
     if set(reasons) - {"done", "checks"}:
         return "failed"
     return "checks" if "checks" in reasons else "done"
-
-
-def _words(reason: Reason) -> str:
-    named: Mapping[str, str] = {
-        "done": "right",
-        "checks": "failed a check",
-        "usage": "could not be run",
-        "seconds": "out of time",
-        "steps": "at the limit of steps",
-        "tokens": "at the limit of tokens",
-        "repeats": "went in circles",
-    }
-    return named.get(reason, reason)
 
 
 @contextlib.contextmanager

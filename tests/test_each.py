@@ -472,7 +472,7 @@ def test_the_same_command_again_needs_no_model_and_says_the_same(folder: Path) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--column", "text=lable"], "did you mean label"),
+        (["--column", "text=lable"], "did you mean label? rows.csv was to have it for text."),
         (["--column", "text"], "KEY=VALUE"),
         (["--shard", "3/2"], "1/4, to 4/4"),
         (["--sample", "x"], "no number from 1"),
@@ -489,6 +489,14 @@ def test_wrong_usage_is_told_before_anything_runs(
     assert says in json.loads(done.stdout)["error"]
     assert "Traceback" not in done.stderr
     assert not Path("out.jsonl").exists()
+
+
+def test_a_run_over_rows_that_did_not_begin_is_told_as_one_of_its_task(folder: Path) -> None:
+    told = json.loads(run_each(folder, "--column", "text=lable").stdout)
+    assert (told["task"], told["reason"], told["rows"], told["run"]) == ("t", "usage", 0, 0)
+    assert told["out"] == "out.jsonl"
+    alone = json.loads(here("run", "t.task.yaml", "--set", "txt=a").stdout)
+    assert (alone["task"], alone["reason"]) == ("t", "usage")
 
 
 def test_options_for_rows_want_rows(folder: Path) -> None:

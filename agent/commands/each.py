@@ -78,21 +78,36 @@ def refuse_cluster(args: argparse.Namespace) -> None:
         address_of(args.on)
 
 
-def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """What is printed, and the exit code. Raises TinsmithError."""
-    from agent.tasks.read import read
-
+def refuse_single(args: argparse.Namespace) -> None:
+    """Raises UsageError for what does not go with --each, or is lacking."""
     if args.out is None:
         raise UsageError("say where the results go: --out results.jsonl")
     if args.record or args.replay:
         raise UsageError("--record and --replay are for a single run, without --each")
-    return over(args, read(args.file), {})
+
+
+def refused(args: argparse.Namespace, task: Task, error: str, reason: str) -> dict[str, Any]:
+    """What is printed of a run over rows that did not begin."""
+    return {
+        "ok": False,
+        "reason": reason,
+        "error": error,
+        "task": task.name,
+        "hash": task.hash,
+        "model": None,
+        "out": str(args.out),
+        "rows": 0,
+        "reasons": {},
+        "missing": 0,
+        "run": 0,
+    }
 
 
 def over(
-    args: argparse.Namespace, task: Task, named: Mapping[str, str]
+    args: argparse.Namespace, task: Task, labels: Mapping[str, str]
 ) -> tuple[dict[str, Any], int]:
-    """`run`, of a task that has been read. `named`: more of what --column says."""
+    """What is printed, and the exit code. `labels`: by input, the column of the right answers.
+    Raises TinsmithError."""
     from agent.commands.run import pairs
     from agent.machine import held_memory
     from agent.tasks.batch import Batch
@@ -109,7 +124,7 @@ def over(
     settings = settings_for(task, vars(args))
     tools, skills = named_by(task, args.tools, nothing if args.quiet else warn)
     with opened(args.each) as source:
-        columns = Columns(task, constants, {**pairs(args.column), **named}, source.is_text)
+        columns = Columns(task, constants, pairs(args.column), labels, source.is_text)
         with Results(args.out, columns) as results:
             with waiting_unless_quiet("reading the rows", args.quiet):
                 batch = Batch(source, columns, _selection(args), results)

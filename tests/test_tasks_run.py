@@ -18,6 +18,7 @@ from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
 from agent.errors import EngineError, UsageError
 from agent.offering import Offering
 from agent.tasks import inputs, tape
+from agent.tasks.differences import apart, told
 from agent.tasks.envelope import Envelope, timeless
 from agent.tasks.read import parse
 from agent.tasks.run import Means, Stop, run
@@ -362,15 +363,36 @@ def test_a_replay_gives_the_same_envelope_without_model_and_tools(tmp_path: Path
 def test_a_replay_of_another_task_or_input_says_what_differs(tmp_path: Path) -> None:
     file, _ = _recorded(tmp_path)
     for text, given, says in (
-        (WHOLE.replace("add {{ n }}", "sum {{ n }}"), {}, "the task's steps"),
+        (WHOLE.replace("add {{ n }}", "sum {{ n }}"), {},
+         "the task's step 'a': prompt was \"add {{ n }}\" and is \"sum {{ n }}\""),
+        (WHOLE.replace("[yes, no]", "[yes, maybe]"), {},
+         "the task's step 'c': schema.enum[1] was \"no\" and is \"maybe\""),
+        (WHOLE.replace("id: b, ", "id: b, retry: 2, "), {},
+         "the task's step 'b': retry was not there and is 2"),
+        (WHOLE.replace("id: c", "id: d"), {},
+         "the task's step 'c' is gone; the task's step 'd' is new"),
+        (f"{WHOLE}sampling: {{seed: 1}}", {}, "the task's sampling was not there and is"),
+        (WHOLE.replace("add {{ n }}", "word " * 99 + "end"), {}, "\"add {{ n }}\" and is \"word"),
         (WHOLE, {"n": 3}, "the input n was 2 and is 3"),
-    ):
-        with pytest.raises(tape.ReplayDiffers, match=says):
+    ):  # fmt: skip
+        with pytest.raises(tape.ReplayDiffers, match=re.escape(says)):
             tape.replayed(file, task(text), given)
     for damaged in ("", "x", "[]", '{"kind": "begin"}', '{"kind": "begin", "version": 9}'):
         (tmp_path / "bad").write_text(damaged)
         with pytest.raises(tape.ReplayDiffers, match="bad"):
             tape.replayed(tmp_path / "bad", task(WHOLE), {})
+
+
+def test_of_long_texts_what_begins_before_they_differ_is_told() -> None:
+    words = "one two three " * 50
+    was, is_now = apart(f"{words}four", f"{words}five")
+    assert (was, is_now) == ('"…wo three one two three four"', '"…wo three one two three five"')
+
+
+def test_another_order_of_keys_is_told() -> None:
+    then, now = {"schema": {"a": 1, "b": 2}}, {"schema": {"b": 2, "a": 1}}
+    assert told(then, now, ()) == ["the order of the keys of schema is another"]
+    assert told(then, now, ("schema",)) == []
 
 
 def test_a_replay_of_a_record_that_was_cut_or_has_more_says_so(tmp_path: Path) -> None:

@@ -227,6 +227,13 @@ def test_pytest_skips_a_task_whose_inputs_nobody_gives(folder: Path, tmp_path: P
     assert "1 passed" in _pytest(folder).stdout
 
 
+def test_the_hint_to_make_a_record_has_the_folder_of_the_task(folder: Path) -> None:
+    (folder / "my tasks").mkdir()
+    (folder / "my tasks" / "x.task.yaml").write_text("inputs: {a: {}}\nprompt: '{{ a }}'")
+    told = " ".join(_pytest(folder, "-rs", "my tasks").stdout.split())
+    assert "run 'my tasks/x.task.yaml' --set a=… --record 'my tasks/x.task.record.jsonl'" in told
+
+
 def test_the_plugin_imports_nothing_where_there_are_no_task_files(tmp_path: Path) -> None:
     (tmp_path / "test_x.py").write_text(
         "import sys\n\ndef test_x():\n"

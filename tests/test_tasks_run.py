@@ -324,6 +324,24 @@ def test_a_stop_that_the_engine_forgets_ends_its_reply_all_the_same() -> None:
     assert (envelope.reason, envelope.usage.generated) == ("interrupted", 1)
 
 
+def test_a_step_may_narrow_the_tools_of_its_task() -> None:
+    engine = ScriptedEngine(say("a"), say("b"), say("c"))
+    steps = (
+        "steps: [{id: a, prompt: x}, {id: b, prompt: x, tools: [picky]},"
+        " {id: c, prompt: x, tools: []}]"
+    )
+    assert run(task(f"tools: [add, picky]\n{steps}"), {}, Means(engine, TOOLS)).ok
+    offered = [[one.name for one in seen.tools] for seen in engine.seen]
+    assert offered == [["add", "picky"], ["picky"], []]
+
+
+def test_a_tool_that_only_a_step_calls_is_not_offered_to_the_model() -> None:
+    engine = ScriptedEngine(say("a"))
+    steps = "steps: [{id: a, tool: add, arguments: {a: 1, b: 2}}, {id: b, prompt: x}]"
+    assert run(task(steps), {}, Means(engine, TOOLS)).ok
+    assert engine.seen[0].tools == ()
+
+
 WHOLE = """
 inputs: {n: {type: integer, default: 2}}
 tools: [add, picky, erase]

@@ -108,10 +108,15 @@ class _Look:
         if ("prompt" in step) == ("tool" in step):
             both = "both" if "prompt" in step else "neither"
             yield self._at(place, f"a step has a prompt or a tool, and this one has {both}")
-        for key in ("arguments",) if "tool" not in step else ("schema",):
+        for key in ("arguments",) if "tool" not in step else ("schema", "tools"):
             if key in step:
                 other = "a tool" if key == "arguments" else "a prompt"
                 yield self._at((*place, key), f"{key!r} goes with {other}, which this step lacks")
+        offered = [name for name in _list(self._data.get("tools")) if isinstance(name, str)]
+        for number, name in enumerate(_list(step.get("tools"))):
+            if isinstance(name, str) and name not in offered:
+                said = f"the task's `tools` have no {name!r}; {_nearest(name, offered)}"
+                yield self._at((*place, "tools", number), said)
         if isinstance(step.get("each"), str):
             yield from self._template((*place, "each"), step["each"], before, [], True)
         if "each" in step:

@@ -436,7 +436,8 @@ class _Run:
         text = self.render((*place, "prompt"), step.prompt or "", values)
         if not text.strip():
             raise _Ended("usage", f"{self.task.where((*place, 'prompt'))}: the prompt is empty")
-        tools = {name: self.means.tools[name] for name in self.task.form.tools}
+        names = self.task.form.tools if step.tools is None else step.tools
+        tools = {name: self.means.tools[name] for name in names}
         if both := tools.keys() & self._functions.keys():
             raise _Ended("usage", f"{', '.join(sorted(both))}: a tool and a function of this name")
         tools |= self._functions

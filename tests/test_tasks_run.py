@@ -342,6 +342,43 @@ def test_a_tool_that_only_a_step_calls_is_not_offered_to_the_model() -> None:
     assert engine.seen[0].tools == ()
 
 
+LEFT_OUT = 'steps: [{id: a, if: 1 > 2, prompt: x}, {id: b, prompt: "%s"}]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it costs {{ steps.a.answer }}",
+        "{{ steps.a.answer }}",
+        "{{ steps.a.answer | upper }}",
+        "{{ 'x' ~ steps.a.answer }}",
+        "{{ steps.a.answer.price }}",
+        "{% for one in steps.a.answer %}{{ one }}{% endfor %}",
+    ],
+)
+def test_the_answer_of_a_step_that_was_skipped_cannot_be_written_unasked(text: str) -> None:
+    envelope = run(task(LEFT_OUT % text), {}, Means(ScriptedEngine(say("a"))))
+    assert envelope.exit_code == 2
+    assert "the step 'a' was skipped and has no answer; ask first" in str(envelope.error)
+    assert "{% if steps.a.answer is not none %}" in str(envelope.error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x{% if steps.a.answer is not none %}{{ steps.a.answer }}{% endif %}",
+        "x{% if steps.a.answer %}{{ steps.a.answer }}{% endif %}",
+        "x{% if steps.a.answer != none %}{{ steps.a.answer }}{% endif %}",
+        "x{{ steps.a.answer | default('') }}",
+        "x{% if not steps.a.skipped %}{{ steps.a.answer }}{% endif %}",
+    ],
+)
+def test_a_template_may_ask_whether_a_step_was_skipped(text: str) -> None:
+    engine = ScriptedEngine(say("a"))
+    assert run(task(LEFT_OUT % text), {}, Means(engine)).ok
+    assert engine.seen[0].messages[-1].text == "x"
+
+
 WHOLE = """
 inputs: {n: {type: integer, default: 2}}
 tools: [add, picky, erase]

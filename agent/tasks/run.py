@@ -283,7 +283,11 @@ class _Run:
     def values(self) -> dict[str, Any]:
         """What templates find, after the steps that were done."""
         steps = {
-            one.id: SimpleNamespace(answer=one.answer, skipped=one.skipped) for one in self.done
+            one.id: SimpleNamespace(
+                answer=templates.skipped(one.id) if one.skipped else one.answer,
+                skipped=one.skipped,
+            )
+            for one in self.done
         }
         return {**self._values, "steps": SimpleNamespace(**steps)}
 

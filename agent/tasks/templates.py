@@ -46,6 +46,30 @@ class Misnamed(TemplateProblem):
         self.found = found
 
 
+class _Skipped(jinja2.Undefined):
+    """The answer of a step that was left out: nothing, which can be asked for and not written."""
+
+    def _fail(self, *given: Any) -> Any:
+        self._fail_with_undefined_error()
+
+    __str__ = __iter__ = __len__ = _fail
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Skipped)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+
+def skipped(id: str) -> Any:
+    """What stands in templates for the answer of the step `id`, which was left out."""
+    answer = f"steps.{id}.answer"
+    return _Skipped(
+        f"the step {id!r} was skipped and has no answer; ask first: "
+        f"{{% if {answer} is not none %}}{{{{ {answer} }}}}{{% endif %}}"
+    )
+
+
 @dataclass(frozen=True)
 class Use:
     """A value that a template uses: the parts of `steps.find.answer`, as far as they are known."""
@@ -99,6 +123,8 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
 
 def _settled(found: Any, spent: _Spent) -> Any:
     """With what is still to be done in it done, since it may fail."""
+    if isinstance(found, _Skipped):
+        return None
     if isinstance(found, jinja2.Undefined):
         found._fail_with_undefined_error()
     if isinstance(found, Iterator):
@@ -257,6 +283,7 @@ def _environment() -> _Environment:
         finalize=_final,
     )
     environment.filters |= {"counted": _counted, "kept": sizes.kept, **sizes.filters()}
+    environment.tests["none"] = lambda value: value is None or isinstance(value, _Skipped)
     del environment.filters["random"]  # a run can be done again
     del environment.globals["lipsum"]
     return environment

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agent.commands import each
+from agent.commands.counting import Count
 from agent.engines.base import Choice, Sampling
 from agent.engines.scripted import Line, ScriptedEngine, fail, say
 from agent.errors import EngineError, UsageError
@@ -410,6 +411,13 @@ def test_the_command_shows_a_difference(tmp_path: Path) -> None:
     assert json.loads(here("results", "summary", "--json", str(now)).stdout)["rows"] == 4
     assert "passed: 3 of 4" in here("results", "summary", str(now)).stdout
     assert here("results", "summary", str(tmp_path / "none")).returncode == 2
+
+
+def test_a_run_that_goes_on_counts_the_rows_that_have_results_already() -> None:
+    count = Count(200, 52)
+    assert str(count) == "52 of 200"
+    count.hear(Row(0, "r:1", {}, ""), Envelope("t", "h", {}, reason="done"))
+    assert str(count).startswith("53 of 200, ")
 
 
 # the command

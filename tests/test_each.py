@@ -403,7 +403,9 @@ def test_the_command_shows_a_difference(tmp_path: Path) -> None:
     before, now = two_runs(tmp_path)
     done = here("results", "diff", str(before), str(now))
     assert done.returncode == 0
-    assert "polite: 3 of 4 (75.0%) → 3 of 4 (75.0%)" in done.stdout
+    assert "rows: 3 in both; not counted: 1 only in A, 1 only in B" in done.stdout
+    assert "passed: 2 of 3 (66.7%) → 2 of 3 (66.7%)" in done.stdout
+    assert "polite: 2 of 3 (66.7%) → 2 of 3 (66.7%)" in done.stdout
     assert "1 rows pass now, 1 fail now, 1 have another answer, 0 are as they were" in done.stdout
     assert "fails now" in done.stdout
     written = json.loads(here("results", "diff", "--json", str(before), str(now)).stdout)
@@ -411,6 +413,17 @@ def test_the_command_shows_a_difference(tmp_path: Path) -> None:
     assert json.loads(here("results", "summary", "--json", str(now)).stdout)["rows"] == 4
     assert "passed: 3 of 4" in here("results", "summary", str(now)).stdout
     assert here("results", "summary", str(tmp_path / "none")).returncode == 2
+
+
+def test_files_without_a_row_in_common_are_compared_to_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a please")
+    run.go(Echo())
+    before = run.out.rename(tmp_path / "before.jsonl")
+    run.write("b please")
+    run.go(Echo())
+    changes = compared(before, run.out)
+    assert (changes.both, changes.only_before, changes.only_now) == (0, 1, 1)
+    assert (changes.before.rows, changes.now.rows) == (0, 0)
 
 
 def test_a_run_that_goes_on_counts_the_rows_that_have_results_already() -> None:
@@ -463,6 +476,7 @@ def test_rows_pass_checks_and_are_answered_where_there_are_none(folder: Path) ->
     )
     told = here("results", "summary", "out.jsonl").stdout
     assert "passed: 1 of 2 (50.0%)\n" in told
+    assert re.search(r"seconds: [\d.]+ a row, [\d.]+ of all rows together", told)
     assert "failed a check: 1\n" in told
     Path("t.task.yaml").write_text("inputs: {text: {}}\nprompt: '{{ text }}'\n")
     Path("out.jsonl").unlink()

@@ -66,8 +66,8 @@ def _diff(args: argparse.Namespace) -> int:
     ):
         if one != other:
             say(f"{name}: {one} → {other}")
-    alone = f"{found.only_before:,} only in A, {found.only_now:,} only in B"
-    say(f"rows: {found.both:,} in both, {alone}")
+    alone = f"not counted: {found.only_before:,} only in A, {found.only_now:,} only in B"
+    say(f"rows: {found.both:,} in both; {alone}")
     passed = in_words("done", bool(before.checks or now.checks))
     say(f"{passed}: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
     for line in _checks(before, now):
@@ -105,7 +105,10 @@ def _lines(found: Summary) -> Iterator[str]:
         f"tokens: {usage.prefilled:,} read, {usage.cached:,} known before, "
         f"{usage.generated:,} written"
     )
-    yield f"seconds: {found.seconds:,.1f}, {found.seconds / found.rows:.2f} a row"
+    yield (
+        f"seconds: {found.seconds / found.rows:.2f} a row, {found.seconds:,.1f} of all rows "
+        "together, of which several may have run at once"
+    )
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:

@@ -423,10 +423,11 @@ def test_a_replay_of_another_task_or_input_says_what_differs(tmp_path: Path) -> 
         (WHOLE.replace("[yes, no]", "[yes, maybe]"), {},
          "the task's step 'c': schema.enum[1] was \"no\" and is \"maybe\""),
         (WHOLE.replace("id: b, ", "id: b, retry: 2, "), {},
-         "the task's step 'b': retry was not there and is 2"),
+         "the task's step 'b': retry is new: 2"),
         (WHOLE.replace("id: c", "id: d"), {},
          "the task's step 'c' is gone; the task's step 'd' is new"),
-        (f"{WHOLE}sampling: {{seed: 1}}", {}, "the task's sampling was not there and is"),
+        (WHOLE.replace("retry: 1, ", ""), {}, "the task's step 'c': retry is gone: 1"),
+        (f"{WHOLE}sampling: {{seed: 1}}", {}, "the task's sampling is new: {"),
         (WHOLE.replace("add {{ n }}", "word " * 99 + "end"), {}, "\"add {{ n }}\" and is \"word"),
         (WHOLE, {"n": 3}, "the input n was 2 and is 3"),
     ):  # fmt: skip

@@ -47,9 +47,9 @@ def _keys(name: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterato
     for key in dict.fromkeys([*then, *now]):
         inside = f"{name}{'' if name.endswith(' ') or not name else '.'}{key}"
         if key not in then:
-            yield f"{inside} was not there and is {_short(now[key])}"
+            yield f"{inside} is new: {_short(now[key])}"
         elif key not in now:
-            yield f"{inside} was {_short(then[key])} and is not there"
+            yield f"{inside} is gone: {_short(then[key])}"
         else:
             yield from _below(inside, then[key], now[key])
 

@@ -140,7 +140,7 @@ def _unfit(tool: BaseTool, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str
 
     try:
         now = spec(tool)
-    except ToolMistake:
+    except (ToolMistake, ToolError):
         now = None
     if now is None:  # it has nothing to work on now, and may have when it is called
         return

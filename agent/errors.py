@@ -44,10 +44,9 @@ class UnknownName(UsageError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         there = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
-        super().__init__(
-            f"no {kind} named {name!r}; {there if names else 'there are none'}"
-            + (f". {hint}" if hint else "")
-        )
+        said = f"no {kind} named {name!r}; {there if names else 'there are none'}"
+        end = "" if said.endswith("?") else "."
+        super().__init__(f"{said}{end} {hint}" if hint else said)
 
 
 class ModelError(TinsmithError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import PromptError, UnknownName
+from agent.misnamed import misnamed
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -131,7 +132,8 @@ def _all_samples() -> dict[str, dict[str, Any]]:
 
 
 def _unknown(file: Path, name: str) -> Sequence[str]:
-    """The variables of `file` that nothing gives it. Raises TemplateSyntaxError."""
+    """What `file` names and nothing gives it: variables, filters, tests. Raises
+    TemplateSyntaxError."""
     if file.parent == shipped("prompts"):
         return ()  # a test looks at these
     try:
@@ -145,7 +147,10 @@ def _unknown_in(file: Path, changed: int, name: str) -> tuple[str, ...]:
     from jinja2 import meta, nodes
 
     known = samples(name)
-    tree = _environment((file.parent,)).parse(file.read_text("utf-8"), file.name, str(file))
+    environment = _environment((file.parent,))
+    tree = environment.parse(file.read_text("utf-8"), file.name, str(file))
+    if wrong := list(misnamed(tree, environment)):
+        return tuple(f"{file}:{line}: {said}" for line, said in wrong)
     unknown = meta.find_undeclared_variables(tree) - known.keys()
     lines: dict[str, int] = {}
     for node in tree.find_all(nodes.Name):

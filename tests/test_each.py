@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage
 
 from agent.commands import each
+from agent.commands.counting import Count
 from agent.engines.base import Choice, Sampling
 from agent.engines.scripted import Line, ScriptedEngine, fail, say
 from agent.errors import EngineError, UsageError
@@ -402,7 +403,9 @@ def test_the_command_shows_a_difference(tmp_path: Path) -> None:
     before, now = two_runs(tmp_path)
     done = here("results", "diff", str(before), str(now))
     assert done.returncode == 0
-    assert "polite: 3 of 4 (75.0%) → 3 of 4 (75.0%)" in done.stdout
+    assert "rows: 3 in both; not counted: 1 only in A, 1 only in B" in done.stdout
+    assert "passed: 2 of 3 (66.7%) → 2 of 3 (66.7%)" in done.stdout
+    assert "polite: 2 of 3 (66.7%) → 2 of 3 (66.7%)" in done.stdout
     assert "1 rows pass now, 1 fail now, 1 have another answer, 0 are as they were" in done.stdout
     assert "fails now" in done.stdout
     written = json.loads(here("results", "diff", "--json", str(before), str(now)).stdout)
@@ -410,6 +413,24 @@ def test_the_command_shows_a_difference(tmp_path: Path) -> None:
     assert json.loads(here("results", "summary", "--json", str(now)).stdout)["rows"] == 4
     assert "passed: 3 of 4" in here("results", "summary", str(now)).stdout
     assert here("results", "summary", str(tmp_path / "none")).returncode == 2
+
+
+def test_files_without_a_row_in_common_are_compared_to_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a please")
+    run.go(Echo())
+    before = run.out.rename(tmp_path / "before.jsonl")
+    run.write("b please")
+    run.go(Echo())
+    changes = compared(before, run.out)
+    assert (changes.both, changes.only_before, changes.only_now) == (0, 1, 1)
+    assert (changes.before.rows, changes.now.rows) == (0, 0)
+
+
+def test_a_run_that_goes_on_counts_the_rows_that_have_results_already() -> None:
+    count = Count(200, 52)
+    assert str(count) == "52 of 200"
+    count.hear(Row(0, "r:1", {}, ""), Envelope("t", "h", {}, reason="done"))
+    assert str(count).startswith("53 of 200, ")
 
 
 # the command
@@ -449,6 +470,21 @@ def test_the_exit_code_says_how_the_rows_ended(
     assert len(Path("out.jsonl").read_text().splitlines()) == 2
 
 
+def test_rows_pass_checks_and_are_answered_where_there_are_none(folder: Path) -> None:
+    assert (
+        "2 rows: 1 failed a check, 1 passed. out" in run_each(folder, says=["please", "no"]).stderr
+    )
+    told = here("results", "summary", "out.jsonl").stdout
+    assert "passed: 1 of 2 (50.0%)\n" in told
+    assert re.search(r"seconds: [\d.]+ a row, [\d.]+ of all rows together", told)
+    assert "failed a check: 1\n" in told
+    Path("t.task.yaml").write_text("inputs: {text: {}}\nprompt: '{{ text }}'\n")
+    Path("out.jsonl").unlink()
+    assert "2 rows: 2 answered. out.jsonl" in run_each(folder).stderr
+    assert "answered: 2 of 2 (100.0%)\n" in here("results", "summary", "out.jsonl").stdout
+    assert "answered: 2 of 2" in here("results", "diff", "out.jsonl", "out.jsonl").stdout
+
+
 def test_the_same_command_again_needs_no_model_and_says_the_same(folder: Path) -> None:
     run_each(folder, "--lanes", "1", says=("please", "no"))
     again = run_each(folder, "--model", "none-of-this-name", says=())
@@ -458,7 +494,7 @@ def test_the_same_command_again_needs_no_model_and_says_the_same(folder: Path) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--column", "text=lable"], "did you mean label"),
+        (["--column", "text=lable"], "did you mean label? rows.csv was to have it for text."),
         (["--column", "text"], "KEY=VALUE"),
         (["--shard", "3/2"], "1/4, to 4/4"),
         (["--sample", "x"], "no number from 1"),
@@ -475,6 +511,14 @@ def test_wrong_usage_is_told_before_anything_runs(
     assert says in json.loads(done.stdout)["error"]
     assert "Traceback" not in done.stderr
     assert not Path("out.jsonl").exists()
+
+
+def test_a_run_over_rows_that_did_not_begin_is_told_as_one_of_its_task(folder: Path) -> None:
+    told = json.loads(run_each(folder, "--column", "text=lable").stdout)
+    assert (told["task"], told["reason"], told["rows"], told["run"]) == ("t", "usage", 0, 0)
+    assert told["out"] == "out.jsonl"
+    alone = json.loads(here("run", "t.task.yaml", "--set", "txt=a").stdout)
+    assert (alone["task"], alone["reason"]) == ("t", "usage")
 
 
 def test_options_for_rows_want_rows(folder: Path) -> None:

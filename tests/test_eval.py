@@ -229,7 +229,7 @@ def test_rows_are_counted_once_and_what_was_never_asked_is_not(tmp_path: Path) -
         a_result("3", "usage", error="it has no kind"),
         a_result("4", "steps", error="it ended early", answer=None),
     ]
-    scored = score(kept(tmp_path / "r.jsonl", results), one)
+    scored = score(kept(tmp_path / "r.jsonl", results), one, {})
     assert (scored.share.right, scored.share.rows, scored.unasked) == (1, 3, 1)
     assert {name: (s.right, s.rows) for name, s in scored.checks.items()} == {
         "first": (1, 2),
@@ -251,7 +251,7 @@ def test_two_models_are_told_apart_by_the_rows_on_which_they_differ(tmp_path: Pa
         rows = [
             a_result(str(at), "checks" if at in wrong else "done", model=name) for at in range(40)
         ]
-        return score(kept(tmp_path / name, rows), one)
+        return score(kept(tmp_path / name, rows), one, {})
 
     good, bad, twin = scored("g", range(2)), scored("b", range(14)), scored("t", range(1, 3))
     [pair] = compared([bad, good])
@@ -283,7 +283,7 @@ def test_the_command_reports_and_the_same_command_goes_on(tmp_path: Path) -> Non
     ended = tinsmith(*words, "--limit", "2", folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "scripted      1   2     50.0%  9.5% to 90.5%" in ended.stdout
-    assert 'rows.csv:3  text: "two", label_kind: "b"' in ended.stdout
+    assert 'rows.csv:3  text: "two", kind: "b"' in ended.stdout
     assert 'label kind: it is "a", not "b"' in ended.stdout
     results = tmp_path / "kinds.eval" / "scripted.jsonl"
     before = results.read_text()
@@ -301,7 +301,10 @@ def test_the_command_reports_and_the_same_command_goes_on(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--label", "kin"], "no column named 'kin'; did you mean kind"),
+        (
+            ["--label", "kin"],
+            "no column named 'kin'; did you mean kind? rows.csv was to have it as the label.",
+        ),
         (["--models", "a,,b"], "names, with a comma"),
         (["--models", "a,b", "--model", "c"], "give all of them to --models"),
         (["--each", "nowhere.csv"], "nowhere.csv cannot be read"),

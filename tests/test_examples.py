@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from examples.animation import Frame, animate
 from examples.record import Shot, played, record
@@ -75,6 +76,14 @@ def frames() -> list[Frame]:
         Frame(1.0, "> 6 * 7?\nthinking 1 s"),
         Frame(2.0, answer, (2, 2)),
     ]
+
+
+def test_the_workflow_installs_from_an_address_that_the_user_puts_in() -> None:
+    workflow = yaml.safe_load((ROOT / "examples" / "github" / "tasks.yml").read_text("utf-8"))
+    commands = [step.get("run", "") for step in workflow["jobs"]["replay"]["steps"]]
+    (install,) = [one for one in commands if "pip install" in one]
+    assert 'pip install "$TINSMITH" pytest' in install
+    assert workflow["env"]["TINSMITH"].startswith("git+https://")
 
 
 def test_the_picture_moves_without_a_script_and_fetches_nothing() -> None:

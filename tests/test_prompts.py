@@ -71,6 +71,15 @@ def test_a_file_that_is_no_template_has_its_line(state: Path) -> None:
     assert prompts.mistakes("facts")[0].startswith(f"{file}:2: ")
 
 
+def test_filters_and_tests_that_are_not_there_are_told_wherever_they_stand(state: Path) -> None:
+    text = "{{ facts | frist }}\n{% if false %}{{ facts is foo }}{% endif %}"
+    file = replace(state / "prompts", "facts", text)
+    said = [f"{file}:1: no filter 'frist'; did you mean first?", f"{file}:2: no test 'foo'"]
+    assert prompts.mistakes("facts") == said
+    with pytest.raises(PromptError, match="frist"):
+        prompts.render("facts", facts=[])
+
+
 def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "TINSMITH_HOME": str(home), "PYTHONPATH": str(ROOT)}
     return subprocess.run(

@@ -227,6 +227,13 @@ def test_pytest_skips_a_task_whose_inputs_nobody_gives(folder: Path, tmp_path: P
     assert "1 passed" in _pytest(folder).stdout
 
 
+def test_the_hint_to_make_a_record_has_the_folder_of_the_task(folder: Path) -> None:
+    (folder / "my tasks").mkdir()
+    (folder / "my tasks" / "x.task.yaml").write_text("inputs: {a: {}}\nprompt: '{{ a }}'")
+    told = " ".join(_pytest(folder, "-rs", "my tasks").stdout.split())
+    assert "run 'my tasks/x.task.yaml' --set a=… --record 'my tasks/x.task.record.jsonl'" in told
+
+
 def test_the_plugin_imports_nothing_where_there_are_no_task_files(tmp_path: Path) -> None:
     (tmp_path / "test_x.py").write_text(
         "import sys\n\ndef test_x():\n"
@@ -294,3 +301,37 @@ def test_a_replay_of_a_real_model_is_the_same_run(folder: Path, smollm: Path) ->
     assert json.loads(live.stdout)["model"], live.stderr
     assert timeless(json.loads(again.stdout)) == timeless(json.loads(live.stdout))
     assert again.returncode == live.returncode
+
+
+def test_a_misspelt_filter_is_one_line_and_no_traceback(folder: Path) -> None:
+    (folder / "flt.task.yaml").write_text("inputs: {text: {}}\nprompt: |\n  {{ text | uper }}\n")
+    for words in (["tasks", "check"], ["run"]):
+        done = tinsmith(*words, "flt.task.yaml")
+        assert done.returncode == 2
+        assert "flt.task.yaml:3: no filter 'uper'; did you mean upper?" in done.stdout
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("steps:\n- id: a\n  tool: calculate\n  arguments:\n    expr: 1 + 1\n",
+         ["x.task.yaml:5: no argument of calculate named 'expr'; did you mean expression?"]),
+        ("steps:\n- id: a\n  tool: calculate\n", ["x.task.yaml:2: calculate needs the argument "
+         "'expression'"]),
+        ("steps:\n- id: a\n  tool: read_file\n  arguments: {path: a, line: 3}\n",
+         ["x.task.yaml:4: no argument of read_file named 'line'; did you mean lines"]),
+        ("prompt: hi\neval: {rows: data/nope.csv}\n",
+         ["x.task.yaml:2: there is no file 'data/nope.csv'; did you mean 'data/note.csv'?"]),
+    ],
+)  # fmt: skip
+def test_check_tells_what_cannot_work_with_its_line(
+    folder: Path, text: str, says: list[str]
+) -> None:
+    (folder / "data").mkdir()
+    (folder / "data" / "note.csv").write_text("a\n")
+    (folder / "x.task.yaml").write_text(text)
+    done = tinsmith("tasks", "check", "x.task.yaml")
+    assert done.returncode == 2
+    told = done.stdout.splitlines()
+    assert [one.startswith(said) for one, said in zip(told, says, strict=True)] == [True]

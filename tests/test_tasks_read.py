@@ -91,11 +91,84 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\ninputs: {n: {type: integer, default: x}}", "2: the default 'x' is not a"),
         ("prompt: hi\ninputs: {n: {choices: [a, 2]}}", "2: the choice 2 is not a text"),
         ("prompt: hi\ninputs: {steps: {}}", "2: 'steps' means something else in a template"),
+        ("tools: [add]\nsteps: [{id: a, prompt: x, tools: [ad]}]",
+         "2: the task's `tools` have no 'ad'; did you mean 'add'?"),
+        ("steps: [{id: a, tool: x, tools: []}]", "1: 'tools' goes with a prompt"),
         ("prompt: 'a {% if %}'", "1: in the template: Expected an expression"),
+        ("prompt: |\n  a\n  {{ 'a' | uper }}", "3: no filter 'uper'; did you mean upper?"),
+        ("prompt: \"{{ 'b' if 1 is foo else 'a' | uper }}\"", "1: no test 'foo'"),
+        ("prompt: \"{{ 'b' if 1 is foo else 'a' | uper }}\"", "1: no filter 'uper'"),
+        ("steps:\n- {id: a, prompt: x}\n- {id: b, if: steps.a.answer is evn, prompt: x}",
+         "3: no test 'evn'; did you mean even?"),
+        ("steps:\n- {id: a, each: '[1] | lst', prompt: x}", "2: no filter 'lst'; did you mean"),
+        ("steps:\n- {id: a, tool: x, arguments: {b: '{{ 1 | flot }}'}}",
+         "2: no filter 'flot'; did you mean float?"),
+        ("prompt: hi\noutputs: {a: '{{ answer | lowr }}'}", "2: no filter 'lowr'; did you mean"),
+        ("prompt: hi\nchecks: [{of: '{{ answer | jons }}', contains: a}]", "2: no filter 'jons'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_line(text: str, says: str) -> None:
     assert [one for one in mistakes(text) if one.startswith(says)]
+
+
+SORTS = (
+    "steps:\n"
+    "- id: sort\n"
+    "  prompt: hi\n"
+    "  schema: {type: object, additionalProperties: false, properties:\n"
+    "    {kind: {enum: [repair, order]}, parts: {type: array, items: {type: object,\n"
+    "    properties: {price: {type: number}}, additionalProperties: false}}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("checks:\n- {path: $.knd, equals: order}", "8: $.knd: the schema has no 'knd'; did you "
+         "mean 'kind'?"),
+        ("checks:\n- {of: '{{ steps.sort.answer }}', path: '$.parts[0].prise'}",
+         "8: $.parts[0].prise: the schema has no 'prise'; did you mean 'price'?"),
+        ("checks:\n- {path: $.kind, equals: ordr}",
+         "8: 'ordr' is no value that the schema has here; did you mean 'order'?"),
+        ("checks:\n- {of: '{{ steps.sort.answer.kind }}', equals: xyz}",
+         "8: 'xyz' is no value that the schema has here; there are: order, repair"),
+        ("- {id: a, prompt: '{{ steps.sort.answer.kid }}'}",
+         "7: the answer of 'sort' has no 'kid'; did you mean 'kind'?"),
+        ("- {id: a, if: 'steps.sort.answer.parts[0].prise > 3', prompt: x}",
+         "7: the answer of 'sort' has no 'prise'; did you mean 'price'?"),
+        ("- {id: a, prompt: '{{ steps.sort.anser }}'}",
+         "7: a step has no 'anser'; did you mean 'answer'?"),
+        ("outputs: {a.txt: '{{ answer.kid }}'}",
+         "7: the answer has no 'kid'; did you mean 'kind'?"),
+        ("eval: {label: {kind: $.knd}}", "7: $.knd: the schema has no 'knd'; did you mean 'kind'?"),
+    ],
+)  # fmt: skip
+def test_what_a_closed_schema_cannot_have_is_a_mistake(more: str, says: str) -> None:
+    assert mistakes(SORTS + more) == [says]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "checks:\n- {path: $.kind, equals: ' order '}",
+        "checks:\n- {path: $.knd, not: true}",
+        "checks:\n- {path: $..price}",
+        "checks:\n- {path: '$.parts[*].prise'}",
+        "checks:\n- {of: '{{ steps.sort.answer | lower }}', equals: praise}",
+        "checks:\n- {path: $.kind, equals: '{{ steps.sort.answer.kind }}'}",
+        "- {id: a, prompt: '{{ steps.sort.answer.kid | default(1) }}'}",
+        "- {id: a, prompt: '{{ steps.sort.answer.items() | list }}'}",
+        "- {id: a, each: '[1]', prompt: x}\n- {id: b, prompt: '{{ steps.a.answer.kid }}'}",
+        "- {id: a, if: 1 > 2, prompt: x, schema: {type: object, properties: {},\n"
+        "  additionalProperties: false}}\nchecks: [{path: $.kind}]",
+        "- {id: a, prompt: x, schema: {anyOf: [{type: string}]}}\nchecks: [{path: $.knd}]",
+        "- {id: a, prompt: x, schema: {type: object, properties: {a: {type: string}}}}\n"
+        "checks: [{path: $.b}]",
+        "- {id: a, tool: x}\nchecks: [{path: $.b}]",
+    ],
+)
+def test_nothing_is_said_of_what_cannot_be_known(more: str) -> None:
+    assert task(SORTS + more)
 
 
 def test_the_body_of_a_markdown_file_is_the_prompt_and_its_lines_are_those_of_the_file() -> None:

@@ -18,6 +18,7 @@ from agent.engines.scripted import Line, ScriptedEngine, call, fail, say
 from agent.errors import EngineError, UsageError
 from agent.offering import Offering
 from agent.tasks import inputs, tape
+from agent.tasks.differences import apart, told
 from agent.tasks.envelope import Envelope, timeless
 from agent.tasks.read import parse
 from agent.tasks.run import Means, Stop, run
@@ -323,6 +324,61 @@ def test_a_stop_that_the_engine_forgets_ends_its_reply_all_the_same() -> None:
     assert (envelope.reason, envelope.usage.generated) == ("interrupted", 1)
 
 
+def test_a_step_may_narrow_the_tools_of_its_task() -> None:
+    engine = ScriptedEngine(say("a"), say("b"), say("c"))
+    steps = (
+        "steps: [{id: a, prompt: x}, {id: b, prompt: x, tools: [picky]},"
+        " {id: c, prompt: x, tools: []}]"
+    )
+    assert run(task(f"tools: [add, picky]\n{steps}"), {}, Means(engine, TOOLS)).ok
+    offered = [[one.name for one in seen.tools] for seen in engine.seen]
+    assert offered == [["add", "picky"], ["picky"], []]
+
+
+def test_a_tool_that_only_a_step_calls_is_not_offered_to_the_model() -> None:
+    engine = ScriptedEngine(say("a"))
+    steps = "steps: [{id: a, tool: add, arguments: {a: 1, b: 2}}, {id: b, prompt: x}]"
+    assert run(task(steps), {}, Means(engine, TOOLS)).ok
+    assert engine.seen[0].tools == ()
+
+
+LEFT_OUT = 'steps: [{id: a, if: 1 > 2, prompt: x}, {id: b, prompt: "%s"}]'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it costs {{ steps.a.answer }}",
+        "{{ steps.a.answer }}",
+        "{{ steps.a.answer | upper }}",
+        "{{ 'x' ~ steps.a.answer }}",
+        "{{ steps.a.answer.price }}",
+        "{% for one in steps.a.answer %}{{ one }}{% endfor %}",
+    ],
+)
+def test_the_answer_of_a_step_that_was_skipped_cannot_be_written_unasked(text: str) -> None:
+    envelope = run(task(LEFT_OUT % text), {}, Means(ScriptedEngine(say("a"))))
+    assert envelope.exit_code == 2
+    assert "the step 'a' was skipped and has no answer; ask first" in str(envelope.error)
+    assert "{% if steps.a.answer is not none %}" in str(envelope.error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x{% if steps.a.answer is not none %}{{ steps.a.answer }}{% endif %}",
+        "x{% if steps.a.answer %}{{ steps.a.answer }}{% endif %}",
+        "x{% if steps.a.answer != none %}{{ steps.a.answer }}{% endif %}",
+        "x{{ steps.a.answer | default('') }}",
+        "x{% if not steps.a.skipped %}{{ steps.a.answer }}{% endif %}",
+    ],
+)
+def test_a_template_may_ask_whether_a_step_was_skipped(text: str) -> None:
+    engine = ScriptedEngine(say("a"))
+    assert run(task(LEFT_OUT % text), {}, Means(engine)).ok
+    assert engine.seen[0].messages[-1].text == "x"
+
+
 WHOLE = """
 inputs: {n: {type: integer, default: 2}}
 tools: [add, picky, erase]
@@ -362,15 +418,37 @@ def test_a_replay_gives_the_same_envelope_without_model_and_tools(tmp_path: Path
 def test_a_replay_of_another_task_or_input_says_what_differs(tmp_path: Path) -> None:
     file, _ = _recorded(tmp_path)
     for text, given, says in (
-        (WHOLE.replace("add {{ n }}", "sum {{ n }}"), {}, "the task's steps"),
+        (WHOLE.replace("add {{ n }}", "sum {{ n }}"), {},
+         "the task's step 'a': prompt was \"add {{ n }}\" and is \"sum {{ n }}\""),
+        (WHOLE.replace("[yes, no]", "[yes, maybe]"), {},
+         "the task's step 'c': schema.enum[1] was \"no\" and is \"maybe\""),
+        (WHOLE.replace("id: b, ", "id: b, retry: 2, "), {},
+         "the task's step 'b': retry is new: 2"),
+        (WHOLE.replace("id: c", "id: d"), {},
+         "the task's step 'c' is gone; the task's step 'd' is new"),
+        (WHOLE.replace("retry: 1, ", ""), {}, "the task's step 'c': retry is gone: 1"),
+        (f"{WHOLE}sampling: {{seed: 1}}", {}, "the task's sampling is new: {"),
+        (WHOLE.replace("add {{ n }}", "word " * 99 + "end"), {}, "\"add {{ n }}\" and is \"word"),
         (WHOLE, {"n": 3}, "the input n was 2 and is 3"),
-    ):
-        with pytest.raises(tape.ReplayDiffers, match=says):
+    ):  # fmt: skip
+        with pytest.raises(tape.ReplayDiffers, match=re.escape(says)):
             tape.replayed(file, task(text), given)
     for damaged in ("", "x", "[]", '{"kind": "begin"}', '{"kind": "begin", "version": 9}'):
         (tmp_path / "bad").write_text(damaged)
         with pytest.raises(tape.ReplayDiffers, match="bad"):
             tape.replayed(tmp_path / "bad", task(WHOLE), {})
+
+
+def test_of_long_texts_what_begins_before_they_differ_is_told() -> None:
+    words = "one two three " * 50
+    was, is_now = apart(f"{words}four", f"{words}five")
+    assert (was, is_now) == ('"…wo three one two three four"', '"…wo three one two three five"')
+
+
+def test_another_order_of_keys_is_told() -> None:
+    then, now = {"schema": {"a": 1, "b": 2}}, {"schema": {"b": 2, "a": 1}}
+    assert told(then, now, ()) == ["the order of the keys of schema is another"]
+    assert told(then, now, ("schema",)) == []
 
 
 def test_a_replay_of_a_record_that_was_cut_or_has_more_says_so(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ BETWEEN = 10.0
 
 
 @contextmanager
-def counting(total: int, is_shown: bool) -> Iterator[Hear]:
-    """Gives what is told of each row that has ended."""
-    count = _Count(total)
+def counting(total: int, before: int, is_shown: bool) -> Iterator[Hear]:
+    """Gives what is told of each row that has ended. `before`: of the `total` rows, those that have
+    results already."""
+    count = Count(total, before)
     if not is_shown:
         yield count.hear
         return
@@ -36,7 +37,7 @@ def counting(total: int, is_shown: bool) -> Iterator[Hear]:
     facts = progress.TextColumn("{task.fields[facts]}", markup=False)
     columns = (progress.TextColumn("rows"), progress.BarColumn(), facts)
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("", total=total, facts=str(count))
+        bar = bars.add_task("", total=total, completed=before, facts=str(count))
 
         def hear(row: Row, envelope: Envelope) -> None:
             count.hear(row, envelope)
@@ -45,7 +46,7 @@ def counting(total: int, is_shown: bool) -> Iterator[Hear]:
         yield hear
 
 
-def _lines(count: _Count) -> Hear:
+def _lines(count: Count) -> Hear:
     told = time.monotonic()
 
     def hear(row: Row, envelope: Envelope) -> None:
@@ -58,9 +59,10 @@ def _lines(count: _Count) -> Hear:
     return hear
 
 
-class _Count:
-    def __init__(self, total: int) -> None:
-        self.done = 0
+class Count:
+    def __init__(self, total: int, before: int) -> None:
+        self.done = before
+        self._before = before
         self._total = total
         self._failed = 0
         self._began = time.monotonic()
@@ -71,11 +73,11 @@ class _Count:
 
     def __str__(self) -> str:
         said = f"{self.done:,} of {self._total:,}"
-        if not self.done:
+        if self.done == self._before:
             return said
         spent = max(time.monotonic() - self._began, 1e-3)
-        a_second = self.done / spent
-        rate = f"{a_second:.1f} a second" if a_second >= 1 else f"{a_second * 60:.1f} a minute"
+        a_second = (self.done - self._before) / spent
+        rate = f"{a_second * 60:,.1f} a minute"
         left = time_left((self._total - self.done) / a_second)
         failed = f", {self._failed:,} failed" if self._failed else ""
         return f"{said}, {rate}, {left} left{failed}"

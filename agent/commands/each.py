@@ -78,21 +78,36 @@ def refuse_cluster(args: argparse.Namespace) -> None:
         address_of(args.on)
 
 
-def run(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    """What is printed, and the exit code. Raises TinsmithError."""
-    from agent.tasks.read import read
-
+def refuse_single(args: argparse.Namespace) -> None:
+    """Raises UsageError for what does not go with --each, or is lacking."""
     if args.out is None:
         raise UsageError("say where the results go: --out results.jsonl")
     if args.record or args.replay:
         raise UsageError("--record and --replay are for a single run, without --each")
-    return over(args, read(args.file), {})
+
+
+def refused(args: argparse.Namespace, task: Task, error: str, reason: str) -> dict[str, Any]:
+    """What is printed of a run over rows that did not begin."""
+    return {
+        "ok": False,
+        "reason": reason,
+        "error": error,
+        "task": task.name,
+        "hash": task.hash,
+        "model": None,
+        "out": str(args.out),
+        "rows": 0,
+        "reasons": {},
+        "missing": 0,
+        "run": 0,
+    }
 
 
 def over(
-    args: argparse.Namespace, task: Task, named: Mapping[str, str]
+    args: argparse.Namespace, task: Task, labels: Mapping[str, str]
 ) -> tuple[dict[str, Any], int]:
-    """`run`, of a task that has been read. `named`: more of what --column says."""
+    """What is printed, and the exit code. `labels`: by input, the column of the right answers.
+    Raises TinsmithError."""
     from agent.commands.run import pairs
     from agent.machine import held_memory
     from agent.tasks.batch import Batch
@@ -109,7 +124,7 @@ def over(
     settings = settings_for(task, vars(args))
     tools, skills = named_by(task, args.tools, nothing if args.quiet else warn)
     with opened(args.each) as source:
-        columns = Columns(task, constants, {**pairs(args.column), **named}, source.is_text)
+        columns = Columns(task, constants, pairs(args.column), labels, source.is_text)
         with Results(args.out, columns) as results:
             with waiting_unless_quiet("reading the rows", args.quiet):
                 batch = Batch(source, columns, _selection(args), results)
@@ -133,7 +148,7 @@ def _run(args: argparse.Namespace, batch: Batch, lanes: Lanes) -> tuple[str | No
     done = batch.total - batch.left
     if done and not args.quiet:
         tell(f"{done:,} of {batch.total:,} rows have results already")
-    with counting(batch.left, not args.quiet) as hear, _stopping(lanes):
+    with counting(batch.total, done, not args.quiet) as hear, _stopping(lanes):
         try:
             return None, batch.run(lanes, hear)
         except Hopeless as error:
@@ -149,11 +164,15 @@ def _told(
     through: bool,
     began: float,
 ) -> dict[str, Any]:
+    from agent.tasks.envelope import in_words
+
     reasons = results.reasons()
     reason = _reason(reasons, error, through)
     seconds = round(time.monotonic() - began, 3)
     if not args.quiet:
-        counted = ", ".join(f"{count:,} {_words(one)}" for one, count in reasons.items())
+        counted = ", ".join(
+            f"{count:,} {in_words(one, task.is_checked)}" for one, count in reasons.items()
+        )
         missing = batch.total - sum(reasons.values())
         warn(
             f"{batch.total:,} rows: {counted or 'none was run'}"
@@ -185,19 +204,6 @@ def _reason(reasons: Mapping[Reason, int], error: str | None, through: bool) -> 
     if set(reasons) - {"done", "checks"}:
         return "failed"
     return "checks" if "checks" in reasons else "done"
-
-
-def _words(reason: Reason) -> str:
-    named: Mapping[str, str] = {
-        "done": "right",
-        "checks": "failed a check",
-        "usage": "could not be run",
-        "seconds": "out of time",
-        "steps": "at the limit of steps",
-        "tokens": "at the limit of tokens",
-        "repeats": "went in circles",
-    }
-    return named.get(reason, reason)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     if args.begun:
         threading.Thread(target=_end_with_input, daemon=True).start()
     each.refuse_cluster(args)  # before any of several models is run
-    task, named = labelled(read(args.file), args.label)
+    task, labels = labelled(read(args.file), args.label)
     args.each = args.each or _rows(task)
     folder = args.out or Path(f"{task.name}.eval")
     files = {
@@ -61,12 +61,16 @@ def run(args: argparse.Namespace) -> int:
     codes = []
     for model, file in files.items():
         if len(files) == 1:
-            codes.append(_here(args, task, named, model, file))
+            codes.append(_here(args, task, labels, model, file))
         else:
             codes.append(_in_a_process(args, model, folder))
         if codes[-1] == INTERRUPTED:
             break
-    scored = [score(file, task) for file in files.values() if file.exists() and file.stat().st_size]
+    scored = [
+        score(file, task, labels)
+        for file in files.values()
+        if file.exists() and file.stat().st_size
+    ]
     measured = _measured(folder, task)
     if args.json:
         say(json.dumps(report.as_dict(task, args.each, scored, measured)))
@@ -79,13 +83,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _here(
-    args: argparse.Namespace, task: Task, named: Mapping[str, str], model: str, file: Path
+    args: argparse.Namespace, task: Task, labels: Mapping[str, str], model: str, file: Path
 ) -> int:
     """Run what is missing of one model in this process. Gives the exit code."""
     given = argparse.Namespace(**{**vars(args), "out": file, "model": model or None})
     # what a tool or its file prints is not part of the answer
     with contextlib.redirect_stdout(sys.stderr):
-        told, _ = each.over(given, task, named)
+        told, _ = each.over(given, task, labels)
     if told["run"]:
         _measure(file, task, told)
     if told["error"]:

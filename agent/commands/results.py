@@ -52,6 +52,7 @@ def _diff(args: argparse.Namespace) -> int:
     import sys
 
     from agent.tasks.compare import SHOWN, compared
+    from agent.tasks.envelope import in_words
 
     found = compared(args.before, args.now, sys.maxsize if args.all else SHOWN)
     if args.json:
@@ -65,9 +66,10 @@ def _diff(args: argparse.Namespace) -> int:
     ):
         if one != other:
             say(f"{name}: {one} → {other}")
-    alone = f"{found.only_before:,} only in A, {found.only_now:,} only in B"
-    say(f"rows: {found.both:,} in both, {alone}")
-    say(f"passed: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
+    alone = f"not counted: {found.only_before:,} only in A, {found.only_now:,} only in B"
+    say(f"rows: {found.both:,} in both; {alone}")
+    passed = in_words("done", bool(before.checks or now.checks))
+    say(f"{passed}: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
     for line in _checks(before, now):
         say(line)
     say(
@@ -84,12 +86,15 @@ def _diff(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Summary) -> Iterator[str]:
+    from agent.tasks.envelope import in_words
+
     yield f"{found.file}: {found.task} ({found.hash}), {', '.join(found.models) or 'no model'}"
-    yield f"passed: {_share(found.passed, found.rows)}"
+    yield f"{in_words('done', bool(found.checks))}: {_share(found.passed, found.rows)}"
     for check in found.checks:
         yield f"  {_clean(check.name)}: {_of(check)}"
     for reason, count in _most(found.reasons):
-        yield f"{reason}: {count:,}"
+        if reason != "done":  # the first line has said it
+            yield f"{in_words(reason, True)}: {count:,}"
     for error, count in _most(found.errors)[:10]:
         yield f"  {count:,} × {_clean(error)}"
     for name, tool in found.tools.items():
@@ -100,7 +105,10 @@ def _lines(found: Summary) -> Iterator[str]:
         f"tokens: {usage.prefilled:,} read, {usage.cached:,} known before, "
         f"{usage.generated:,} written"
     )
-    yield f"seconds: {found.seconds:,.1f}, {found.seconds / found.rows:.2f} a row"
+    yield (
+        f"seconds: {found.seconds / found.rows:.2f} a row, {found.seconds:,.1f} of all rows "
+        "together, of which several may have run at once"
+    )
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:

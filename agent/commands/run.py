@@ -43,44 +43,58 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
-def refused(error: str, reason: str = "usage") -> dict[str, Any]:
-    """The envelope of a run that did not begin."""
+def refused(error: str, reason: str = "usage", name: str = "", hash: str = "") -> dict[str, Any]:
+    """The envelope of a run that did not begin. `name`, `hash`: of the task, where it is known."""
     from agent.tasks.envelope import Envelope
 
-    return dataclasses.replace(Envelope("", "", {}), reason=reason, error=error).as_dict()  # type: ignore[arg-type]
+    return dataclasses.replace(Envelope(name, hash, {}), reason=reason, error=error).as_dict()  # type: ignore[arg-type]
 
 
 def run(args: argparse.Namespace) -> int:
-    code = 1
+    from agent.tasks.read import read
+
+    code, task = 1, None
+    told: dict[str, Any] | None = None
     # what a tool or its file prints is not part of the answer
     with contextlib.redirect_stdout(sys.stderr):
         try:
+            _refuse_mixed(args)
+            task = read(args.file)
             if args.each is None:
-                envelope = _run(args)
+                envelope = _run(args, task)
                 told, code = envelope.as_dict(), envelope.exit_code
             else:
-                told, code = each.run(args)
+                told, code = each.over(args, task, {})
         except (TinsmithError, ToolError) as error:
             code = error.exit_code
-            told = refused(str(error), "usage" if code == 2 else "failed")
+            reason, said = "usage" if code == 2 else "failed", str(error)
         except KeyboardInterrupt:
-            told, code = refused("interrupted", "interrupted"), 130
+            code, reason, said = 130, "interrupted", "interrupted"
         except (OSError, UnicodeError) as error:
-            told = refused(str(error) or type(error).__name__, "failed")
+            reason, said = "failed", str(error) or type(error).__name__
+        if told is None and task and args.each is not None:
+            told = each.refused(args, task, said, reason)
+        elif told is None:
+            told = refused(said, reason, *((task.name, task.hash) if task else ()))
         if not args.quiet and told["error"]:
             warn(str(told["error"]))
     print(json.dumps(told))
     return code
 
 
-def _run(args: argparse.Namespace) -> Envelope:
-    from agent.tasks.inputs import checked, from_text
-    from agent.tasks.read import read
-
+def _refuse_mixed(args: argparse.Namespace) -> None:
+    """Raises UsageError for options that do not go together."""
+    if args.each is not None:
+        each.refuse_single(args)
+        return
     each.refuse_without(args)
     if args.record and args.replay:
         raise UsageError("--record and --replay: a run is recorded or replayed, not both")
-    task = read(args.file)
+
+
+def _run(args: argparse.Namespace, task: Task) -> Envelope:
+    from agent.tasks.inputs import checked, from_text
+
     given = from_text(task, pairs([*args.pairs, *args.set]))
     log = _Log(args)
     if args.replay:

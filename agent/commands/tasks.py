@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +78,33 @@ def _check(args: argparse.Namespace) -> int:
 
     wrong = 0
     for file in args.files:
+        mistakes: list[str] = []
         try:
             task = read(file)
+            mistakes += _rows_missing(task)
             named_by(task, args.tools, warn)
-            tell(f"{file} is right")
         except TaskFileError as error:
-            for mistake in error.mistakes:
-                say(mistake)
-            wrong += len(error.mistakes)
+            mistakes += error.mistakes
+        for mistake in mistakes:
+            say(mistake)
+        if not mistakes:
+            tell(f"{file} is right")
+        wrong += len(mistakes)
     if wrong:
         tell(f"{wrong} {'mistake' if wrong == 1 else 'mistakes'}")
     return 2 if wrong else 0
+
+
+def _rows_missing(task: Task) -> Iterator[str]:
+    """Only this command asks: a task runs without its rows."""
+    rows = task.form.eval.rows
+    file = task.file.parent / rows
+    if not rows or file.exists():
+        return
+    there = [one.name for one in file.parent.glob("*")] if file.parent.is_dir() else []
+    near = difflib.get_close_matches(file.name, there, n=1)
+    hint = f"; did you mean {str(Path(rows).with_name(near[0]))!r}?" if near else ""
+    yield f"{task.where(('eval', 'rows'))}: there is no file {rows!r}{hint}"
 
 
 def _new(args: argparse.Namespace) -> int:

@@ -159,7 +159,7 @@ class _Look:
                 saw if agree else f"{saw}, not {_short(label)}",
             )
         expected = self._run.value((*place, "equals"), check.equals, self._values)
-        return f"equals {_short(expected)}", _equal(expected, looked_at), saw
+        return f"equals {_short(expected)}", equal(expected, looked_at), saw
 
     def _near(self, wanted: Any, within: float, looked_at: Any, saw: str) -> tuple[str, bool, str]:
         name = f"number {wanted}" + (f" within {within:g}" if within else "")
@@ -181,7 +181,7 @@ class _Look:
             for call in self._run.calls
             if call.name == called
             and all(
-                key in call.arguments and _equal(one, call.arguments[key])
+                key in call.arguments and equal(one, call.arguments[key])
                 for key, one in wanted.items()
             )
         ]
@@ -236,17 +236,18 @@ def _is_alone(check: Check) -> bool:
     return all(one is None for one in others)
 
 
-def _equal(expected: Any, seen: Any) -> bool:
+def equal(expected: Any, seen: Any) -> bool:
+    """As the check `equals` takes it."""
     if isinstance(expected, str) or isinstance(seen, str):
         return _plain(expected) == _plain(seen)
     if isinstance(expected, bool) or isinstance(seen, bool):
         return expected is seen
     if isinstance(expected, Mapping) and isinstance(seen, Mapping):
         return expected.keys() == seen.keys() and all(
-            _equal(one, seen[key]) for key, one in expected.items()
+            equal(one, seen[key]) for key, one in expected.items()
         )
     if isinstance(expected, list | tuple) and isinstance(seen, list | tuple):
-        return len(expected) == len(seen) and all(map(_equal, expected, seen))
+        return len(expected) == len(seen) and all(map(equal, expected, seen))
     return bool(expected == seen)
 
 

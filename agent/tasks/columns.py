@@ -21,6 +21,8 @@ class Columns:
     """Inputs that are the same for every row, whatever its columns are."""
     named: Mapping[str, str] = field(default_factory=dict)
     """By input, the column that is called otherwise."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The same of inputs that were made for the right answers, and that the user does not know."""
     are_texts: bool = False
     """Whether numbers and lists stand in the rows as texts, as in CSV. An empty one is then none,
     but where a text is wanted."""
@@ -36,15 +38,26 @@ class Columns:
         for name, column in self.named.items():
             if column not in there:
                 raise UnknownName("column", column, there, f"{source} was to have it for {name}.")
+        for column in self.labels.values():
+            if column not in there:
+                hint = f"{source} was to have it as the label."
+                raise UnknownName("column", column, there, hint)
         for name in self.task.needs():
-            column = self.named.get(name, name)
+            column = self.of(name)
             if name in self.constants or column in there:
                 continue
-            problem = str(UnknownName("column", column, there))
-            raise UsageError(
-                f"{source}: {problem}. {self.task.name} needs the input {name}; say which column "
-                f"it is with --column {name}=COLUMN, or give all rows the same with --set {name}=…"
+            problem = UnknownName(
+                "column",
+                column,
+                there,
+                f"{self.task.name} needs the input {name}; say which column it is with --column "
+                f"{name}=COLUMN, or give all rows the same with --set {name}=…",
             )
+            raise UsageError(f"{source}: {problem}")
+
+    def of(self, name: str) -> str:
+        """The column that is the input `name`."""
+        return self.labels.get(name) or self.named.get(name, name)
 
     def given(self, row: Row) -> dict[str, Any]:
         """What the task is given for `row`, checked and with the defaults. Raises UsageError."""
@@ -52,7 +65,7 @@ class Columns:
             raise UsageError(row.wrong)
         found = dict(self.constants)
         for name, one in self.task.form.inputs.items():
-            column = self.named.get(name, name)
+            column = self.of(name)
             value = row.values.get(column)
             if name in found or value is None:
                 continue
@@ -63,5 +76,5 @@ class Columns:
             found[name] = value
         for name in self.task.needs():
             if found.get(name) is None:
-                raise UsageError(f"it has no {self.named.get(name, name)}")
+                raise UsageError(f"it has no {self.of(name)}")
         return inputs.checked(self.task, found)

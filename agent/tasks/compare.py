@@ -77,6 +77,7 @@ class Change:
 @dataclass
 class Changes:
     before: Summary
+    """Of the rows that are in both files, as is `now`."""
     now: Summary
     both: int = 0
     """Rows that are in both files; `only_before` and `only_now` are in one of them."""
@@ -101,7 +102,7 @@ def summed(file: Path) -> Summary:
 def compared(before: Path, now: Path, shown: int = SHOWN) -> Changes:
     """`shown`: rows of each kind that are given. Raises UsageError."""
     with _indexed(before) as old, _indexed(now) as new:
-        changes = Changes(old.summary(), new.summary())
+        changes = Changes(old.summary(new), new.summary(old))
         for facts in new.all():
             earlier = old.one(facts["id"])
             if earlier is None:
@@ -114,7 +115,7 @@ def compared(before: Path, now: Path, shown: int = SHOWN) -> Changes:
             if kind != "same" and len(some) < shown:
                 some.append(_change(earlier, facts))
         changes.examples.pop("same", None)
-        changes.only_before = changes.before.rows - changes.both
+        changes.only_before = old.count() - changes.both
         return changes
 
 
@@ -153,11 +154,20 @@ class _Indexed:
         found = self._index.execute("SELECT start FROM results WHERE id = ?", (id,)).fetchone()
         return None if found is None else self._at(found[0])
 
-    def summary(self) -> Summary:
+    def has(self, id: str) -> bool:
+        found = self._index.execute("SELECT 1 FROM results WHERE id = ?", (id,))
+        return found.fetchone() is not None
+
+    def count(self) -> int:
+        return int(self._index.execute("SELECT count(*) FROM results").fetchone()[0])
+
+    def summary(self, other: _Indexed | None = None) -> Summary:
+        """`other`: only of the rows that it has, too."""
         made: Summary | None = None
         for facts in self.all():
             made = made or Summary(str(self._file), facts["task"], facts["hash"])
-            _count(made, facts)
+            if other is None or other.has(facts["id"]):
+                _count(made, facts)
         if made is None:
             raise UsageError(f"{self._file} holds no results")
         return made

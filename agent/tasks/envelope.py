@@ -15,6 +15,16 @@ CODES: Mapping[Reason, int] = {
     "done": 0, "usage": 2, "checks": 100, "seconds": 124, "interrupted": 130,
 }  # fmt: skip
 """Exit codes; all other reasons have 1."""
+WORDS: Mapping[str, str] = {
+    "done": "passed",
+    "checks": "failed a check",
+    "usage": "could not be run",
+    "seconds": "out of time",
+    "steps": "at the limit of steps",
+    "tokens": "at the limit of tokens",
+    "repeats": "went in circles",
+}
+"""What is said of a row; of other reasons, the reason itself."""
 TIMES = ("seconds", "prefill_seconds", "decode_seconds")
 """The keys, wherever they stand, in which a replay may differ from what it replays."""
 
@@ -88,6 +98,11 @@ class Envelope:
     def as_dict(self) -> dict[str, Any]:
         """For `json.dumps`."""
         return {"ok": self.ok, **asdict(self)}
+
+
+def in_words(reason: str, is_checked: bool) -> str:
+    """Of a row that ended so. What nothing checks was answered, and has passed nothing."""
+    return "answered" if reason == "done" and not is_checked else WORDS.get(reason, reason)
 
 
 def timeless(written: Any) -> Any:

@@ -1,6 +1,6 @@
 """How right a model is, from a file of results, and whether two of them can be told apart.
 
-scored = score(Path("triage.eval/qwen2.5-coder-0.5b.jsonl"), task)
+scored = score(Path("triage.eval/qwen2.5-coder-0.5b.jsonl"), *labelled(task))
 pairs = compared([scored, other])
 """
 
@@ -56,6 +56,7 @@ class Share:
 class Wrong:
     at: str
     inputs: Mapping[str, Any]
+    """Of the task; and the labels, by their columns."""
     answer: Any
     """Where the model called a function and said nothing, the calls."""
     why: str
@@ -108,8 +109,9 @@ class Pair:
         return self.chance < CHANCE
 
 
-def score(file: Path, task: Task) -> Scored:
-    """`task`: the one that the results are of. Raises UsageError."""
+def score(file: Path, task: Task, labels: Mapping[str, str]) -> Scored:
+    """`task`: the one that the results are of. `labels`: by input, the column of a label. Raises
+    UsageError."""
     count = Counter[str]()
     sums = Counter[str]()
     checks: dict[str, list[bool]] = {}
@@ -131,10 +133,10 @@ def score(file: Path, task: Task) -> Scored:
         for key in ("prefilled", "generated"):
             sums[key] += facts["usage"][key]
         sums["milliseconds"] += round(1000 * facts["seconds"])
-        labels = [one["passed"] for one in facts["checks"] if one["name"].startswith(LABEL)]
-        count["labelled"] += bool(labels) and all(labels) and not right
+        fits = [one["passed"] for one in facts["checks"] if one["name"].startswith(LABEL)]
+        count["labelled"] += bool(fits) and all(fits) and not right
         if not right:
-            wrong.append(_wrong(facts))
+            wrong.append(_wrong(facts, labels))
             wrong.sort(key=lambda one: (one.failed > 0, -one.failed))  # errors first
             del wrong[SHOWN:]
     rows = max(1, len(by_row))
@@ -221,9 +223,10 @@ def _brought(task: Task, given: Mapping[str, Any]) -> Iterator[str]:
             yield check.get("name") or (f"not {kind}" if check.get("not") else kind)
 
 
-def _wrong(facts: Mapping[str, Any]) -> Wrong:
+def _wrong(facts: Mapping[str, Any], labels: Mapping[str, str]) -> Wrong:
     failed = [one for one in facts["checks"] if not one["passed"]]
     why = "; ".join(f"{one['name']}: {one['why']}" for one in failed) or facts["error"] or ""
     calls = [{"name": one["name"], "arguments": one["arguments"]} for one in facts["calls"]]
     answer = facts["answer"] if facts["answer"] is not None else calls or None
-    return Wrong(facts["at"], facts["inputs"], answer, why, len(failed))
+    given = {labels.get(name, name): one for name, one in facts["inputs"].items()}
+    return Wrong(facts["at"], given, answer, why, len(failed))

@@ -148,6 +148,9 @@ class Step:
     """How often the step is tried again when it fails."""
     schema: dict[str, Any] | None = None
     """A JSON schema: the answer is decoded under it, so it always parses."""
+    tools: tuple[str, ...] | None = None
+    """Those of the task's `tools` that the model may call in this step. Without this key all, with
+    `[]` none."""
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -182,7 +185,8 @@ class Form:
     """The window, in tokens."""
     sampling: Drawing = Drawing()
     tools: tuple[str, ...] = ()
-    """Those that the model may call. Without this key: none."""
+    """Those that the model may call. Without this key: none. One that only a step with `tool` calls
+    need not stand here."""
     skills: tuple[str, ...] = ()
     """Those whose instructions the model is given."""
     approve: tuple[str, ...] = ()

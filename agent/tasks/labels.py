@@ -34,13 +34,14 @@ def labelled(task: Task, label: str = "") -> tuple[Task, dict[str, str]]:
         same = f"{{{{ inputs.{name} }}}}"
         named = f"{CHECK} {column}"
         checks.append(Check(same=same, path=path or None, within=form.eval.within, name=named))
-    if not checks and not any(one.type == "checks" for one in inputs.values()):
+    made = dataclasses.replace(form, inputs=inputs, checks=tuple(checks))
+    both = dataclasses.replace(task, form=made, hash=hash_of(made))
+    if not both.is_checked:
         raise UsageError(
             f"{task.file}: nothing says what is right: name the column of the right answers with "
             "--label COLUMN (or with `eval: {label: COLUMN}` in the file), or write checks"
         )
-    made = dataclasses.replace(form, inputs=inputs, checks=tuple(checks))
-    return dataclasses.replace(task, form=made, hash=hash_of(made)), columns
+    return both, columns
 
 
 def _paths(task: Task, label: str | Mapping[str, str]) -> Mapping[str, str]:

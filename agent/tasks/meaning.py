@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agent import answers
-from agent.tasks import paths, templates
+from agent.tasks import known, paths, templates
 from agent.tasks.lines import Place, Read
 
 KINDS = (
@@ -23,6 +23,8 @@ KINDS = (
 OF_ANSWER = ("contains", "matches", "equals", "same", "number")
 """Those that `path` goes with."""
 ALWAYS = ("inputs", "steps")
+RESULT = ("answer", "skipped")
+"""What a step has that was done."""
 _GLOBALS = ("range", "dict", "namespace", "cycler", "joiner", "true", "false", "none")
 Mistake = tuple[int, str]
 
@@ -39,6 +41,7 @@ class _Look:
         self._inputs = _mapping(self._data.get("inputs"))
         self._steps = [_mapping(step) for step in _list(self._data.get("steps"))]
         self._ids = [str(step["id"]) for step in self._steps if "id" in step]
+        self._answers = known.Answers(self._data)
 
     def all(self) -> Iterator[Mistake]:
         yield from self._what_is_asked()
@@ -57,8 +60,8 @@ class _Look:
         for at, check in enumerate(_list(self._data.get("checks"))):
             yield from self._check(("checks", at), _mapping(check))
         for column, path in _mapping(_mapping(self._data.get("eval")).get("label")).items():
-            if isinstance(path, str) and (why := paths.wrong_path(path)):
-                yield self._at(("eval", "label", column), f"{path!r} is no JSON path: {why}")
+            if isinstance(path, str):
+                yield from self._path(("eval", "label", column), path, self._answers.last())
 
     def _all_ids(self) -> list[str]:
         return self._ids or ["answer"]
@@ -105,10 +108,15 @@ class _Look:
         if ("prompt" in step) == ("tool" in step):
             both = "both" if "prompt" in step else "neither"
             yield self._at(place, f"a step has a prompt or a tool, and this one has {both}")
-        for key in ("arguments",) if "tool" not in step else ("schema",):
+        for key in ("arguments",) if "tool" not in step else ("schema", "tools"):
             if key in step:
                 other = "a tool" if key == "arguments" else "a prompt"
                 yield self._at((*place, key), f"{key!r} goes with {other}, which this step lacks")
+        offered = [name for name in _list(self._data.get("tools")) if isinstance(name, str)]
+        for number, name in enumerate(_list(step.get("tools"))):
+            if isinstance(name, str) and name not in offered:
+                said = f"the task's `tools` have no {name!r}; {_nearest(name, offered)}"
+                yield self._at((*place, "tools", number), said)
         if isinstance(step.get("each"), str):
             yield from self._template((*place, "each"), step["each"], before, [], True)
         if "each" in step:
@@ -147,8 +155,10 @@ class _Look:
             except re.error as error:
                 said = f"{pattern!r} is no regular expression: {error}"
                 yield self._at((*place, "matches"), said)
-        if isinstance(path := check.get("path"), str) and (why := paths.wrong_path(path)):
-            yield self._at((*place, "path"), f"{path!r} is no JSON path: {why}")
+        seen = None if check.get("not") else self._answers.looked_at(check.get("of"))
+        if isinstance(path := check.get("path", "$"), str):
+            yield from self._path((*place, "path"), path, seen)
+            yield from self._equals((*place, "equals"), path, seen, check.get("equals"))
         if (why := answers.wrong_schema(_mapping(check.get("schema")))) and "schema" in check:
             yield self._at((*place, "schema"), why)
         if any(_mapping(one).get("type") == "functions" for one in self._inputs.values()):
@@ -160,6 +170,31 @@ class _Look:
                 if isinstance(name, str) and name not in offered and "{{" not in name:
                     near = _nearest(name, offered)
                     yield self._at((*place, key), f"the task has no tool {name!r}; {near}")
+
+    def _path(self, place: Place, path: str, schema: Any) -> Iterator[Mistake]:
+        """`schema`: of what is looked at, as far as it is known."""
+        if why := paths.wrong_path(path):
+            yield self._at(place, f"{path!r} is no JSON path: {why}")
+            return
+        try:
+            known.at(schema, known.parts_of_path(path) or [])
+        except known.NotThere as lack:
+            near = _nearest(lack.part, lack.known)
+            yield self._at(place, f"{path}: the schema has no {lack.part!r}; {near}")
+
+    def _equals(self, place: Place, path: str, schema: Any, wanted: Any) -> Iterator[Mistake]:
+        parts = known.parts_of_path(path)
+        if parts is None or not isinstance(wanted, str | int | float) or "{" in str(wanted):
+            return
+        try:
+            there = known.at(schema, parts)
+        except known.NotThere:
+            return
+        try:
+            known.refuse_value(there, wanted)
+        except known.NotThere as lack:
+            near = _nearest(lack.part, lack.known)
+            yield self._at(place, f"{wanted!r} is no value that the schema has here; {near}")
 
     def _schema(self, place: Place, schema: Any) -> Iterator[Mistake]:
         if isinstance(schema, Mapping) and (why := answers.wrong_schema(schema)):
@@ -179,17 +214,20 @@ class _Look:
         begins = self._found.texts.get(place) or self._found.line(place)
         try:
             used = templates.uses(text, is_expression)
+        except templates.Misnamed as error:
+            yield from ((begins + line - 1, said) for line, said in error.found)
+            return
         except templates.TemplateProblem as error:
             yield begins + error.line - 1, f"in the template: {error}"
             return
-        known = [*self._inputs, *inside, *ALWAYS]
+        names = [*self._inputs, *inside, *ALWAYS]
         for use in used:
             line = begins + use.line - 1
             first, *rest = use.parts
-            if first == "item" and first not in known:
+            if first == "item" and first not in names:
                 yield line, "'item' is there only in a step with `each`"
-            elif first not in (*known, *_GLOBALS):
-                yield line, f"there is no {first!r} here; {_nearest(first, known)}"
+            elif first not in (*names, *_GLOBALS):
+                yield line, f"there is no {first!r} here; {_nearest(first, names)}"
             elif first == "inputs" and rest and rest[0] not in self._inputs:
                 yield line, f"there is no input {rest[0]!r}; {_nearest(rest[0], self._inputs)}"
             elif first == "steps" and rest and rest[0] not in before:
@@ -197,6 +235,25 @@ class _Look:
                     yield line, f"the step {rest[0]!r} has not been done here yet"
                 else:
                     yield line, f"there is no step {rest[0]!r} before; {_nearest(rest[0], before)}"
+            elif not use.is_asked:
+                yield from ((line, said) for said in self._taken(first, rest))
+
+    def _taken(self, first: str, rest: Sequence[str]) -> Iterator[str]:
+        """What a template takes of an answer, and is not there."""
+        if first == "steps" and len(rest) > 1:
+            id, what, *inside = rest
+            if what not in RESULT:
+                yield f"a step has no {what!r}; {_nearest(what, RESULT)}"
+                return
+            schema, whose = self._answers.of(id), f"the answer of {id!r}"
+        elif first == "answer":
+            inside, schema, whose = [*rest], self._answers.last(), "the answer"
+        else:
+            return
+        try:
+            known.at(schema, known.parts_of_use(inside))
+        except known.NotThere as lack:
+            yield f"{whose} has no {lack.part!r}; {_nearest(lack.part, lack.known)}"
 
 
 def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:

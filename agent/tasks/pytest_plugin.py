@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,9 +86,13 @@ class TaskItem(pytest.Item):
             to_give = " ".join(f"--set {name}=…" for name in needs)
             pytest.skip(
                 f"it has to be given {', '.join(needs)}, and no record gives it; to make one:"
-                f" tinsmith run {self.path.name} {to_give} --record {record.name}"
+                f" tinsmith run {self._typed(self.path)} {to_give} --record {self._typed(record)}"
             )
         return run(task, {}, self._means(task))
+
+    def _typed(self, file: Path) -> str:
+        """As it is typed where pytest was started."""
+        return shlex.quote(os.path.relpath(file, self.config.invocation_params.dir))
 
     def _means(self, task: Task) -> Means:
         """Loaded once for all tasks that want the same model."""

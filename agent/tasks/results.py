@@ -253,8 +253,9 @@ class Results:
             given = None
         if given == facts["inputs"]:
             return
+        called = self._columns.labels
         differ = [
-            f"{name} {_short(one)} (now {_short((given or {}).get(name))})"
+            f"{called.get(name, name)} {_short(one)} (now {_short((given or {}).get(name))})"
             for name, one in facts["inputs"].items()
             if given is None or given.get(name) != one
         ]

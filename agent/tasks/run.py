@@ -7,6 +7,7 @@ envelope = run(task, {"text": "the wheel is loose"}, means)      # raises nothin
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import sys
@@ -114,7 +115,7 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
 
 def refuse(task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage]) -> None:
     """Raises TaskFileError where `task` names a tool or a skill that is not there, or calls a tool
-    that asks first without approving it."""
+    that asks first without approving it, or with arguments that it does not have."""
     lacking = [
         f"{task.where(('skills', at))}: {UnknownName('skill', name, skills)}"
         for at, name in enumerate(task.form.skills)
@@ -123,8 +124,35 @@ def refuse(task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseM
     wrong = [
         problem for name, place in _named(task) if (problem := _misnamed(task, tools, name, place))
     ]
-    if wrong or lacking:
-        raise TaskFileError([*wrong, *lacking])
+    unfit = [
+        f"{task.where(('steps', at, 'arguments', *name))}: {said}"
+        for at, step in enumerate(task.form.steps)
+        if step.tool and step.tool in tools
+        for name, said in _unfit(tools[step.tool], step.arguments)
+    ]
+    if wrong or lacking or unfit:
+        raise TaskFileError([*wrong, *lacking, *unfit])
+
+
+def _unfit(tool: BaseTool, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Which argument, and what is wrong with the names of those of a direct call."""
+    from tools.base import ToolMistake, spec
+
+    try:
+        now = spec(tool)
+    except (ToolMistake, ToolError):
+        now = None
+    if now is None:  # it has nothing to work on now, and may have when it is called
+        return
+    there = now.parameters.get("properties", {})
+    meant: list[str] = []
+    for name in given if now.parameters.get("additionalProperties") is False else ():
+        if name not in there:
+            meant += difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+            yield (name,), str(UnknownName(f"argument of {tool.name}", name, there))
+    for name in now.parameters.get("required", ()):
+        if name not in given and name not in meant:
+            yield (), f"{tool.name} needs the argument {name!r}"
 
 
 def _named(task: Task) -> Iterator[tuple[str, Place]]:
@@ -255,7 +283,11 @@ class _Run:
     def values(self) -> dict[str, Any]:
         """What templates find, after the steps that were done."""
         steps = {
-            one.id: SimpleNamespace(answer=one.answer, skipped=one.skipped) for one in self.done
+            one.id: SimpleNamespace(
+                answer=templates.skipped(one.id) if one.skipped else one.answer,
+                skipped=one.skipped,
+            )
+            for one in self.done
         }
         return {**self._values, "steps": SimpleNamespace(**steps)}
 
@@ -408,7 +440,8 @@ class _Run:
         text = self.render((*place, "prompt"), step.prompt or "", values)
         if not text.strip():
             raise _Ended("usage", f"{self.task.where((*place, 'prompt'))}: the prompt is empty")
-        tools = {name: self.means.tools[name] for name in self.task.form.tools}
+        names = self.task.form.tools if step.tools is None else step.tools
+        tools = {name: self.means.tools[name] for name in names}
         if both := tools.keys() & self._functions.keys():
             raise _Ended("usage", f"{', '.join(sorted(both))}: a tool and a function of this name")
         tools |= self._functions

@@ -28,7 +28,7 @@ from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError, UsageError
 from agent.events import TextDelta, Usage
 from agent.offering import Offering, SoFar
-from agent.tasks import inputs
+from agent.tasks import differences, inputs
 from agent.tasks.task import Task, facts_of
 from tools.errors import Refused, ToolError
 from tools.storage import write_atomically
@@ -382,9 +382,9 @@ def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> tuple[Means, M
     then = tape.begin["inputs"]
     given = {**{name: then[name] for name in task.needs() if name in then}, **given}
     now = json.loads(json.dumps(_about(task, given)))
-    if differences := list(_differences(tape.begin, now)):
+    if found := list(_differences(tape.begin, now)):
         raise ReplayDiffers(
-            f"{file} was recorded with something else: {'; '.join(differences)}. Record it again, "
+            f"{file} was recorded with something else: {'; '.join(found)}. Record it again, "
             "or go back"
         )
     return Means(TapedEngine(tape, None), tape.tools(), tape=tape), given
@@ -446,20 +446,13 @@ def _about(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Any:
-    # as text: the order of a schema's keys is the order in which they are written
-    keys = [
-        key
-        for key in dict.fromkeys([*then["said"], *now["said"]])
-        if json.dumps(then["said"].get(key)) != json.dumps(now["said"].get(key))
-        and key not in LATER
-    ]
-    if keys:
-        yield f"the task's {', '.join(keys)}"
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for said in differences.told(then["said"], now["said"], LATER):
+        yield f"the task's {said}"
     for name in dict.fromkeys([*then["inputs"], *now["inputs"]]):
         was, is_now = then["inputs"].get(name), now["inputs"].get(name)
         if was != is_now:
-            yield f"the input {name} was {_short(was)} and is {_short(is_now)}"
+            yield "the input {} was {} and is {}".format(name, *differences.apart(was, is_now))
         elif then["files"].get(name) != now["files"].get(name):
             yield f"the text of the file {is_now} ({name})"
 
@@ -510,10 +503,6 @@ def _asked(messages: Sequence[BaseMessage]) -> dict[str, str]:
 
 def _key(name: str, arguments: Mapping[str, Any]) -> str:
     return f"{name} {json.dumps(arguments, sort_keys=True)}"
-
-
-def _short(value: Any) -> str:
-    return cut(json.dumps(value, ensure_ascii=False), SHOWN)
 
 
 _ERRORS: Mapping[str, type[errors.TinsmithError]] = {

@@ -65,6 +65,12 @@ class Task:
         """The inputs that have to be given."""
         return [name for name, one in self.form.inputs.items() if one.default is None]
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether a run may be found wrong; a row may bring checks of its own."""
+        brings = any(one.type == "checks" for one in self.form.inputs.values())
+        return bool(self.form.checks) or brings
+
     def tools(self) -> tuple[str, ...]:
         """All that it uses, its direct calls included."""
         direct = [step.tool for step in self.form.steps if step.tool]

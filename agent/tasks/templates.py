@@ -7,7 +7,7 @@ import json
 import re
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,15 @@ import jinja2.meta
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agent.misnamed import misnamed
 from agent.tasks import bounds, sizes
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 _SPENT = "_spent"
+_OWN = ("counted", "kept")
+"""Filters that are put around what loops and what is assigned."""
 _ALONE = re.compile(r"\s*\{\{(?P<inside>.*)\}\}\s*", re.DOTALL)
 
 
@@ -34,12 +37,47 @@ class TemplateProblem(Exception):
         self.line = line
 
 
+class Misnamed(TemplateProblem):
+    """It names filters or tests that are not there."""
+
+    def __init__(self, found: Sequence[tuple[int, str]]) -> None:
+        """`found`: lines of the template, from 1, and what is wrong there."""
+        super().__init__(found[0][0], "; ".join(said for _, said in found))
+        self.found = found
+
+
+class _Skipped(jinja2.Undefined):
+    """The answer of a step that was left out: nothing, which can be asked for and not written."""
+
+    def _fail(self, *given: Any) -> Any:
+        self._fail_with_undefined_error()
+
+    __str__ = __iter__ = __len__ = _fail
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Skipped)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+
+def skipped(id: str) -> Any:
+    """What stands in templates for the answer of the step `id`, which was left out."""
+    answer = f"steps.{id}.answer"
+    return _Skipped(
+        f"the step {id!r} was skipped and has no answer; ask first: "
+        f"{{% if {answer} is not none %}}{{{{ {answer} }}}}{{% endif %}}"
+    )
+
+
 @dataclass(frozen=True)
 class Use:
     """A value that a template uses: the parts of `steps.find.answer`, as far as they are known."""
 
     parts: tuple[str, ...]
     line: int
+    is_asked: bool = False
+    """The template asks whether it is there, or has something in its place."""
 
 
 def render(text: str, values: Mapping[str, Any]) -> str:
@@ -85,6 +123,8 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
 
 def _settled(found: Any, spent: _Spent) -> Any:
     """With what is still to be done in it done, since it may fail."""
+    if isinstance(found, _Skipped):
+        return None
     if isinstance(found, jinja2.Undefined):
         found._fail_with_undefined_error()
     if isinstance(found, Iterator):
@@ -106,15 +146,23 @@ def uses(text: str, is_expression: bool = False) -> list[Use]:
         if is_expression and _expression_in(text) is None:
             text = f"{{{{ {text} }}}}"
         tree = _environment().parse(text)
-    unknown = jinja2.meta.find_undeclared_variables(tree)
+    if wrong := list(misnamed(tree, _environment(), _OWN)):
+        raise Misnamed(wrong)
+    with _explained():
+        unknown = jinja2.meta.find_undeclared_variables(tree)
     found: list[Use] = []
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load" and name.name in unknown:
             found.append(Use((name.name,), name.lineno))
+    asked = {
+        id(one.node)
+        for one in tree.find_all((nodes.Filter, nodes.Test))
+        if one.name in ("default", "d", "defined", "undefined")
+    }
     for getter in tree.find_all((nodes.Getattr, nodes.Getitem)):
         parts = _parts(getter)
         if parts and parts[0] in unknown:
-            found.append(Use(parts, getter.lineno))
+            found.append(Use(parts, getter.lineno, id(getter) in asked))
     return found
 
 
@@ -235,6 +283,7 @@ def _environment() -> _Environment:
         finalize=_final,
     )
     environment.filters |= {"counted": _counted, "kept": sizes.kept, **sizes.filters()}
+    environment.tests["none"] = lambda value: value is None or isinstance(value, _Skipped)
     del environment.filters["random"]  # a run can be done again
     del environment.globals["lipsum"]
     return environment

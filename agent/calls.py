@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
-    from tools.base import Origin
+    from tools.running import Origin
 
 GLANCE = 0.1
 """Seconds between two looks at whether the user has stopped the turn."""
@@ -50,7 +50,7 @@ def run(
     `seconds`: the limit of a tool that has none of its own. A tool that outlives its limit is no
     longer waited for; Python cannot end a thread, so it may still finish its work.
     """
-    from tools.base import READING, effects_of
+    from tools.spec import READING, effects_of
 
     alone = any(effects_of(tools[call["name"]]) - READING for call in calls)
     batches = [[call] for call in calls] if alone else [list(calls)]
@@ -110,7 +110,8 @@ def _allowed(
     tool: BaseTool, call: ToolCall, approve: Approver, untrusted: bool, stopped: threading.Event
 ) -> ToolCall | ToolMessage:
     """The call as it may run, or what the model is told when it may not."""
-    from tools.base import READING, ToolError, approval_of, effects_of, preview, writes_to_of
+    from tools.errors import ToolError
+    from tools.spec import READING, approval_of, effects_of, preview, writes_to_of
 
     if stopped.is_set():
         return _answer(call, STOPPED, ok=False)
@@ -146,7 +147,7 @@ def _misfit(tool: BaseTool, arguments: Mapping[str, Any]) -> str:
     """What is wrong with arguments that the user wrote; "" when they fit."""
     import jsonschema
 
-    from tools.base import spec
+    from tools.spec import spec
 
     now = spec(tool)
     try:
@@ -160,7 +161,7 @@ class _Running:
     """A call in a thread that does nothing else meanwhile."""
 
     def __init__(self, tool: BaseTool, call: ToolCall, seconds: float, origin: Origin) -> None:
-        from tools.base import timeout_of
+        from tools.spec import timeout_of
 
         self.spent = 0.0
         self.call = call
@@ -195,7 +196,8 @@ class _Running:
             self.spent = time.monotonic() - self._started
 
     def _work(self, tool: BaseTool) -> None:
-        from tools.base import Refused, ToolError, hear, invoke
+        from tools.errors import Refused, ToolError
+        from tools.running import hear, invoke
 
         hear(self._hear, self._origin)
         try:
@@ -245,7 +247,7 @@ def _in_thread(job: Callable[[], None]) -> None:
 
 
 def _origin(session: Session) -> Origin:
-    from tools.base import Origin
+    from tools.running import Origin
 
     return Origin(session.id, sum(message.type == "human" for message in session.messages))
 

@@ -18,7 +18,7 @@ from agent.prompts import render
 
 if TYPE_CHECKING:
     from agent.loop import Agent
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 FULL = 0.75
 """At which room is made."""

@@ -15,7 +15,7 @@
     ├── PromptError                a prompt file is missing or wrong
     └── SessionError               the session database cannot be used
 
-What the model hears is `tools.base.ToolError`. Anything else is a bug and stays visible.
+What the model hears is `tools.errors.ToolError`. Anything else is a bug and stays visible.
 """
 
 from __future__ import annotations

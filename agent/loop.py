@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from agent.memory.sessions import Session
     from agent.skills.format import Skill
     from agent.skills.telling import Skills
-    from tools.base import ToolSpec
     from tools.knowledge.facts import Facts
+    from tools.spec import ToolSpec
 
 SAME_RESULT_LIMIT = 3
 """The same call with the same result this often earns a nudge; once more ends the turn."""
@@ -250,7 +250,7 @@ class Agent:
         tools = self._tools()
         if not tools:
             return []
-        from tools.base import spec
+        from tools.spec import spec
 
         found = []
         for tool in tools.values():
@@ -444,7 +444,7 @@ class Agent:
     def _run(
         self, turn: _Turn, tool_calls: Sequence[ToolCall]
     ) -> Generator[Event, None, list[ToolMessage]]:
-        from tools.base import READING, effects_of
+        from tools.spec import READING, effects_of
 
         def approve(question: Question) -> Approval:
             with turn.deadline.paused():
@@ -487,7 +487,7 @@ class Agent:
             yield Notice(f"nothing was {verb} in this turn: no tool has changed anything")
 
     def _is_untrusted(self, name: str) -> bool:
-        from tools.base import effects_of
+        from tools.spec import effects_of
 
         tool = self._tools().get(name)
         return tool is not None and "untrusted" in effects_of(tool)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from langchain_core.messages import BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 READERS = {"read_file", "search_files", "list_files"}
 """Tools that are not wanted for files whose text the user has attached."""

@@ -38,7 +38,7 @@ def ask(
     """Have `engine` choose a label for each row; it can write nothing but one of `labels`."""
     from langchain_core.messages import HumanMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
     label = {"type": "string", "enum": list(labels), "description": "the label that fits"}
     schema = {

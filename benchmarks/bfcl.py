@@ -27,7 +27,7 @@ from agent.offering import Offering
 from agent.settings import Settings
 from benchmarks import parts
 from benchmarks.bfcl_check import CATEGORIES, Row, check, load, to_spec
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 from tools.specialists.metrics import wilson
 
 if TYPE_CHECKING:

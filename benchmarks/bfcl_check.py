@@ -14,7 +14,7 @@ from typing import Any
 from agent.tasks import accepted
 from agent.tasks.accepted import Kind, Verdict
 from agent.tasks.from_bfcl import to_schema
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 __all__ = ["CATEGORIES", "Kind", "Row", "Verdict", "check", "load", "to_spec"]
 

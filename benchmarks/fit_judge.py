@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from agent.offering import JOINED, LATER, Judge
 from agent.prompts import render
 from benchmarks import parts
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage

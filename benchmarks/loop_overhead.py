@@ -24,7 +24,7 @@ from tools.base import tool
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 STEPS = 11
 

@@ -19,7 +19,7 @@ from agent.settings import Settings
 from benchmarks import parts
 from benchmarks.bfcl import among, first_reply
 from benchmarks.bfcl_check import CATEGORIES, Row, load, to_spec
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 from tools.specialists.metrics import wilson
 
 CROWD = 100

@@ -47,7 +47,7 @@ from benchmarks.loop_overhead import Timed
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 ASKED = """
 inputs: {text: {}}

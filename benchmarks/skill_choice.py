@@ -24,7 +24,7 @@ from agent.skills.format import Skill
 from agent.skills.places import Place, Shelf
 from agent.skills.telling import IS_MEANT, Skills, parts_of
 from benchmarks import parts
-from tools.base import spec
+from tools.spec import spec
 
 HERE = Path(__file__).parent
 THRESHOLDS = [round(0.3 + 0.025 * step, 3) for step in range(17)]

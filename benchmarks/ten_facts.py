@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agent.engines.token_model import TokenModel
     from agent.events import TextDelta
     from agent.offering import Embedder
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 NEVER = -20.0
 """Log-odds that a tool fits what is given."""

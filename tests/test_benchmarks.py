@@ -33,7 +33,7 @@ from benchmarks import (
     ten_turns,
 )
 from benchmarks.bfcl_check import Row, load, to_spec
-from tools.base import spec
+from tools.spec import spec
 
 
 def a_function(name: str, **properties: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.base import ToolError, invoke
+from tools.base import ToolError
 from tools.calculate import calculate
+from tools.running import invoke
 
 
 def worked_out(expression: str) -> str:

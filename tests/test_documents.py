@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from tests import small
 from tests.chroma import Server
 from tests.test_cli import ROOT, here, tinsmith
-from tools.base import invoke, preview, spec
 from tools.documents import Documents
 from tools.errors import DocumentError, ToolError
 from tools.files import Files
@@ -31,6 +30,8 @@ from tools.knowledge.library import DEFAULT, Library
 from tools.knowledge.passages import SIZE, Block, passages
 from tools.knowledge.store import FRESH, Stored
 from tools.knowledge.walk import files_of
+from tools.running import invoke
+from tools.spec import preview, spec
 
 LIMIT = 120.0
 """Seconds until a test that waits for another program fails."""

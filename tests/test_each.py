@@ -38,7 +38,7 @@ from agent.tasks.run import Means
 from agent.tasks.selection import Selection
 from agent.tasks.task import Task
 from tests.test_cli import ROOT, here, scripted
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 TASK = parse(
     "inputs: {text: {}}\nprompt: '{{ text }}'\nchecks: [{name: polite, contains: please}]\n",

@@ -22,7 +22,7 @@ from agent.engines.openai import OpenAIEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, say
 from agent.engines.transformers import TransformersModel
 from agent.events import TextDelta
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 KINDS = ("scripted", "llamacpp", "transformers", "openai")
 MAX = 24

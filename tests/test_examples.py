@@ -14,8 +14,10 @@ import yaml
 
 from examples.animation import Frame, animate
 from examples.record import Shot, played, record
-from tools.base import ToolError, ToolSpec, invoke, spec
+from tools.base import ToolError
 from tools.loader import Toolbox
+from tools.running import invoke
+from tools.spec import ToolSpec, spec
 
 ROOT = Path(__file__).parent.parent
 NOTES = ROOT / "examples" / "notes.py"

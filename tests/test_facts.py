@@ -25,12 +25,14 @@ from agent.memory import window
 from agent.memory.sessions import Session
 from agent.offering import Offering
 from tests.test_cli import ROOT, here, tinsmith
-from tools.base import Origin, invoke, preview, tools_of
+from tools.base import tools_of
 from tools.errors import FactError
 from tools.knowledge.contradiction import takes_the_place
 from tools.knowledge.facts import LONGEST, Facts
 from tools.knowledge.secrets import secret_in
 from tools.memory import Memory
+from tools.running import Origin, invoke
+from tools.spec import preview
 
 REX = "The user's dog is called Rex."
 BRUNO = "The user's dog is called Bruno."
@@ -265,7 +267,7 @@ WRITES = """
 import sys
 from pathlib import Path
 import numpy as np
-from tools.base import Origin
+from tools.running import Origin
 from tools.knowledge.facts import Facts
 def embed(texts):
     made = np.array([np.random.default_rng(len(t)).normal(size=8) for t in texts], np.float32)

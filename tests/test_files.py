@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tools.base import ToolError, invoke, preview, spec, tools_of
+from tools.base import ToolError, tools_of
 from tools.files import Files
+from tools.running import invoke
+from tools.spec import preview, spec
 
 
 @pytest.fixture

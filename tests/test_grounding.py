@@ -14,7 +14,7 @@ from agent.grounding import (
     names_more,
     without_invented_options,
 )
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 WEATHER = {
     "type": "object",

@@ -21,7 +21,7 @@ from agent.errors import WindowFull
 from agent.events import Usage
 from agent.prompts import render
 from tests.speaker import Speaker
-from tools.base import ToolSpec, spec
+from tools.spec import ToolSpec, spec
 
 SHORT = Sampling(max_tokens=24)
 FREE = Choice()

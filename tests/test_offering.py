@@ -20,9 +20,10 @@ from agent.loop import Agent
 from agent.memory.sessions import Session
 from agent.offering import OFFERED, Offering, SoFar, _names_one
 from agent.prompts import render
-from tools.base import ToolSpec, spec, tool, tools_of
+from tools.base import tool, tools_of
 from tools.calculate import calculate
 from tools.files import Files
+from tools.spec import ToolSpec, spec
 
 SPECS = [one for one in map(spec, (calculate, *tools_of(Files(Path.cwd())))) if one is not None]
 """Whatever specialists the state folder holds."""

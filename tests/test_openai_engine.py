@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from agent.engines.base import Choice, Sampling
 from agent.engines.openai import OpenAIEngine
 from agent.errors import EngineError, UsageError, WindowFull
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 ADD = ToolSpec(
     "add",

@@ -11,7 +11,7 @@ from agent.engines.template import CHATML
 from agent.events import TextDelta
 from agent.grammar import HERMES
 from tests.speaker import OPENING, Speaker
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 OPENS = CHATML.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
 """A template that begins the thought, as those of DeepSeek R1 and QwQ do."""

@@ -25,9 +25,10 @@ from agent.prompts import shipped
 from agent.skills.format import Mistake, read
 from agent.skills.places import Place, Shelf
 from agent.skills.telling import FEW, NEARER_TOOL, Skills, in_full, is_told
-from tools.base import spec, tools_of
+from tools.base import tools_of
 from tools.calculate import calculate
 from tools.files import Files
+from tools.spec import spec
 
 ROOT = Path(__file__).parent.parent
 HEAD = "---\nname: {name}\ndescription: {about}\n---\n"

@@ -13,10 +13,12 @@ import pytest
 from langchain_core.tools import BaseTool
 
 from tests import small
-from tools.base import Origin, ToolError, hear, invoke, preview, spec, tools_of
+from tools.base import ToolError, tools_of
 from tools.classify import Classify, verdict
 from tools.errors import SpecialistError
 from tools.files import Files
+from tools.running import Origin, hear, invoke
+from tools.spec import preview, spec
 from tools.specialists import bases
 from tools.specialists.classifier import Classifier, explain
 from tools.specialists.compute import Report, silent

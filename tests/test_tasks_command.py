@@ -114,7 +114,7 @@ def test_a_record_is_replayed_without_a_model_a_tool_or_torch(folder: Path, tmp_
         "import sys, agent.cli\n"
         "try: agent.cli.main(sys.argv[1:])\n"
         "finally: print([m for m in ('torch', 'transformers', 'chromadb', 'xllamacpp',"
-        " 'sentence_transformers') if m in sys.modules], file=sys.stderr)"
+        " 'sentence_transformers', 'langchain_core.tools') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "run", "sum.task.yaml", "--replay", record[1], "--quiet"],

@@ -12,7 +12,7 @@ from agent.engines.llamacpp import LlamaModel
 from agent.engines.template import CHATML, ChatTemplate
 from agent.errors import EngineError
 from agent.grammar import HERMES
-from tools.base import ToolSpec
+from tools.spec import ToolSpec
 
 SPEC = ToolSpec("clock", "Tell the time & date.", {"type": "object", "properties": {}})
 FORGED = (

@@ -12,7 +12,9 @@ from langchain_core.tools import tool as langchain_tool
 from pydantic import BaseModel
 
 from agent import grammar
-from tools.base import ToolError, ToolMistake, effects_of, invoke, spec, tool, tools_of
+from tools.base import ToolError, tool, tools_of
+from tools.running import invoke
+from tools.spec import ToolMistake, effects_of, spec
 
 
 class Color(Enum):

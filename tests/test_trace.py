@@ -38,7 +38,8 @@ from agent.trace.tree import took, tree
 from agent.trace.turn import Step, Turn
 from tests.speaker import Speaker
 from tests.test_cli import ROOT, here, scripted, tinsmith
-from tools.base import ToolError, ToolSpec, tool
+from tools.base import ToolError, tool
+from tools.spec import ToolSpec
 
 HOSTILE = (
     "</pre><script>alert(1)</script><img src=//evil onerror=x> \x1b[2J\x1b]0;t\x07 [red]x \ud800"

@@ -30,7 +30,9 @@ from agent.memory.sessions import Session
 from agent.memory.window import Cut
 from agent.offering import Offering
 from agent.repl.screen import Screen
-from tools.base import ToolSpec, invoke, tool
+from tools.base import tool
+from tools.running import invoke
+from tools.spec import ToolSpec
 
 
 @tool

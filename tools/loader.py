@@ -19,7 +19,8 @@ from types import ModuleType
 
 from langchain_core.tools import BaseTool
 
-from tools.base import ToolMistake, _Declared, spec, tools_of
+from tools.base import _Declared, tools_of
+from tools.spec import ToolMistake, spec
 
 ENTRY_POINTS = "tinsmith.tools"
 

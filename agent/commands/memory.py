@@ -67,7 +67,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
-    from tools.base import Origin
+    from tools.running import Origin
 
     return _print(kept(_facts().remember(words(args.text), Origin())))
 

@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _list(args: argparse.Namespace) -> int:
     from agent import app
-    from tools.base import approval_of, effects_of
+    from tools.spec import approval_of, effects_of
 
     box = app.toolbox([], app.is_trusted(app.project_tools()))
     for name, tool in box.tools.items():
@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace) -> int:
 
 def _faults(tool: BaseTool) -> list[str]:
     from agent import grammar
-    from tools.base import spec
+    from tools.spec import spec
 
     faults = [] if getattr(tool, "examples", ()) else ["has no examples; add two or three"]
     now = spec(tool)

@@ -19,7 +19,7 @@ from agent.events import TextDelta, Usage
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 RETRY_TEMPERATURE = 0.7
 RETRY_MIN_P = 0.05

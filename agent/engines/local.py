@@ -29,7 +29,7 @@ from agent.grounding import is_about_more, names_more, request_of, spoken
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 CIRCLES = 2048
 ROUNDS = 4

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import httpx
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 CONTEXT = 8192
 """Tokens, where neither the server nor the user says."""

@@ -24,7 +24,7 @@ from agent.events import TextDelta, Usage
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 
 @dataclass(frozen=True)

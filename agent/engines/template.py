@@ -19,7 +19,7 @@ from agent.prompts import render
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

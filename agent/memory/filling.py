@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from agent.engines.base import Engine
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 KINDS = ("system", "tools", "facts", "summary", "attachments", "conversation", "results")
 MARKS = {"offer": "tools", TOLD: "facts", ATTACHED: "attachments", MEANT: "attachments"}

@@ -35,6 +35,9 @@ def misfit(kind: str, value: Any) -> str:
 
 def functions(task: Task, values: Mapping[str, Any]) -> dict[str, BaseTool]:
     """Those among the inputs `values`, as tools that do nothing."""
+    found = [_bare(one) for one in _all(task, values, "functions")]
+    if not found:  # to import this takes longer than a whole replay
+        return {}
     from langchain_core.tools import StructuredTool
 
     return {
@@ -44,7 +47,7 @@ def functions(task: Task, values: Mapping[str, Any]) -> dict[str, BaseTool]:
             args_schema=dict(one.get("parameters") or EMPTY),
             func=lambda **arguments: "",
         )
-        for one in map(_bare, _all(task, values, "functions"))
+        for one in found
     }
 
 

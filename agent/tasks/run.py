@@ -136,7 +136,7 @@ def refuse(task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseM
 
 def _unfit(tool: BaseTool, given: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Which argument, and what is wrong with the names of those of a direct call."""
-    from tools.base import ToolMistake, spec
+    from tools.spec import ToolMistake, spec
 
     try:
         now = spec(tool)
@@ -165,7 +165,7 @@ def _named(task: Task) -> Iterator[tuple[str, Place]]:
 
 
 def _misnamed(task: Task, tools: Mapping[str, BaseTool], name: str, place: Place) -> str:
-    from tools.base import approval_of
+    from tools.spec import approval_of
 
     where = task.where(place)
     if place[0] == "approve" and name not in task.tools():
@@ -293,7 +293,7 @@ class _Run:
 
     def parameters(self) -> dict[str, Mapping[str, Any]]:
         """Of all that the model may call, the JSON schemas."""
-        from tools.base import spec
+        from tools.spec import spec
 
         offered = {name: self.means.tools[name] for name in self.task.form.tools}
         made = [spec(tool) for tool in (*offered.values(), *self._functions.values())]
@@ -467,7 +467,7 @@ class _Run:
         from langchain_core.messages import AIMessage
         from referencing import Registry
 
-        from tools.base import ToolMistake, spec
+        from tools.spec import ToolMistake, spec
 
         tool = self.means.tools[step.tool or ""]
         arguments = self.value((*place, "arguments"), step.arguments, values)

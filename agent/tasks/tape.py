@@ -16,9 +16,9 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent import errors
 from agent.approval import Approval, Approver, Question, deny
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.tasks.run import Means
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 VERSION = 1
 SHOWN = 120
@@ -171,22 +171,30 @@ class Replayer(Live):
         return {name: self._tool(name, told) for name, told in self.begin["tools"].items()}
 
     def _tool(self, name: str, told: Mapping[str, Any]) -> BaseTool:
-        from tools.base import Tool
-
-        def again(**arguments: Any) -> str:
+        def again(arguments: Mapping[str, Any]) -> str:
             kept = self.take(name, arguments)
             if kept["ok"]:
                 return str(kept["result"])
             raise (ToolError if kept["mendable"] else Refused)(kept["result"])
 
-        return Tool(
-            name=name,
-            description=told["description"],
-            args_schema=told["parameters"],
-            func=again,
-            effects=frozenset(told["effects"]),
-            approval="ask",  # it is known of every call whether it was allowed
+        made = _Again(
+            name, told["description"], told["parameters"], again, frozenset(told["effects"])
         )
+        return cast("BaseTool", made)
+
+
+@dataclass(frozen=True)
+class _Again:
+    """What `tools.spec` and `tools.running` ask of a tool. Not LangChain's class: to import it
+    takes longer than all else of a replay."""
+
+    name: str
+    description: str
+    tool_call_schema: dict[str, Any]
+    invoke: Callable[[Mapping[str, Any]], str]
+    effects: frozenset[str]
+    approval: str = "ask"
+    """It is known of every call whether it was allowed."""
 
 
 class TapedEngine:
@@ -360,7 +368,7 @@ class _TapedOffering(Offering):
             choice = Choice(kept["mode"], listed=kept["listed"])
             if not kept["tools"]:  # what follows is half of what a replay takes
                 return (), choice
-            from tools.base import ToolSpec
+            from tools.spec import ToolSpec
 
             return [ToolSpec(*one) for one in kept["tools"]], choice
 
@@ -458,7 +466,7 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[st
 
 
 def _described(tool: BaseTool) -> dict[str, Any]:
-    from tools.base import effects_of, spec
+    from tools.spec import effects_of, spec
 
     now = spec(tool)
     return {

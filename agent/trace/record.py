@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from agent.loop import Agent
     from agent.memory.sessions import Session
-    from tools.base import ToolSpec
+    from tools.spec import ToolSpec
 
 Export = Callable[["Session", int, list[Fact], str], None]
 """Given a session, the number of a turn that has ended, its facts, and the words of the system.

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.base import Origin
 from tools.errors import FactError
 from tools.knowledge.contradiction import takes_the_place
 from tools.knowledge.secrets import secret_in
 from tools.knowledge.store import Store, Stored
+from tools.running import Origin
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""How long until something is there: `tinsmith --help`, and the REPL's prompt.
+"""How long until something is there: `tinsmith --help`, a replayed task, and the REPL's prompt.
 
     python -m benchmarks.startup
 
@@ -9,6 +9,7 @@ REPL gets a state folder of its own that shares the models.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from agent.prompts import shipped
 from agent.settings import home
 
 PROMPT = r">[ \x08]"
@@ -36,6 +38,18 @@ def help_seconds() -> float:
     shown = subprocess.run([*command(), "--help"], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - begun
     assert shown.stdout.startswith("usage: tinsmith")
+    return seconds
+
+
+def replay_seconds() -> float:
+    """All of a replay of the task in `examples/tasks`, which calls a tool."""
+    words = ["run", "reply.task.yaml", "--replay", "reply.task.record.jsonl", "--quiet"]
+    begun = time.perf_counter()
+    shown = subprocess.run(
+        [*command(), *words], cwd=shipped("examples") / "tasks", check=True, stdout=subprocess.PIPE
+    )
+    seconds = time.perf_counter() - begun
+    assert json.loads(shown.stdout)["ok"]
     return seconds
 
 
@@ -68,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     print("| | seconds, median |\n| --- | --- |")
     print(f"| tinsmith --help | {median(help_seconds, given.runs):.3f} |")
+    print(f"| a task, replayed | {median(replay_seconds, given.runs):.3f} |")
     chat = [*command(), "chat", *(["--model", given.model] if given.model else [])]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "models").symlink_to(home() / "models", target_is_directory=True)

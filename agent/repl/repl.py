@@ -137,6 +137,7 @@ class Repl:
             try:
                 self._count()
                 self._line = self._prompt.next_line()
+                self._given_up.clear()
                 line = self._line.text.strip()
                 self._is_begun = not line or line.startswith("/")
                 if line.startswith("/"):
@@ -314,7 +315,6 @@ class Repl:
         sent = text.encode("utf-8", "replace").decode()
         agent = self.agent()
         found = attached(typed, agent.engine)
-        self._raise_if_given_up()
         for line in found.said:
             self.screen.dim(line)
         for line in found.problems:
@@ -323,6 +323,7 @@ class Repl:
         events = (agent.retry if again else agent.send)(sent, [*first, *found.messages])
         reading = Reading(agent.engine)
         with _leaving(agent.stop):
+            self._raise_if_given_up()
             with self.screen.turn(reading):
                 self._is_begun = True
                 try:

@@ -17,14 +17,16 @@ class Pressed:
     """When Ctrl-C was pressed, while a turn went on."""
 
     def __init__(self) -> None:
-        self._first: float | None = None
+        self._last = 0.0
+        self.once = False
         self.twice = False
-        """Whether the user wants to leave, and not only to end the turn."""
+        """Within two seconds: the user wants to leave, and not only to end the turn."""
 
     def note(self) -> None:
+        """In a signal handler, so it takes no lock."""
         now = time.monotonic()
-        self.twice = self._first is not None and now - self._first < LEAVE_SECONDS
-        self._first = now
+        self.twice = self.once and now - self._last < LEAVE_SECONDS
+        self.once, self._last = True, now
 
 
 @contextlib.contextmanager

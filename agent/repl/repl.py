@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from agent.repl import themes
 from agent.repl.clean import visible
 from agent.repl.commands import COMMANDS, Leave
 from agent.repl.first_run import have_model, offer_skills, offer_trust
-from agent.repl.interrupts import LEAVE_SECONDS, interrupts
+from agent.repl.interrupts import LEAVE_SECONDS, Pressed, interrupts
 from agent.repl.loading import Loading, Say
 from agent.repl.own import Own
 from agent.repl.pictures import show_made
@@ -113,7 +112,7 @@ class Repl:
         """Whether that is done, or is in the conversation: if not, it is given back at Ctrl-C."""
         self.typed = ""
         """What was typed behind the name of a command: only there an @ attaches."""
-        self._given_up = threading.Event()
+        self._given_up = Pressed()
         """Ctrl-C while a line waits for the model. Python would raise it wherever this thread is,
         and drop it in a callback, of which imports in two threads have some."""
         self._waits = False
@@ -136,17 +135,17 @@ class Repl:
         while True:
             try:
                 self._count()
-                self._line = self._prompt.next_line()
-                self._given_up.clear()
+                self._line, self._given_up = self._prompt.next_line(), Pressed()
                 line = self._line.text.strip()
                 self._is_begun = not line or line.startswith("/")
                 if line.startswith("/"):
                     self._show(line)
                     self._command(line)
                 elif line:
-                    with _leaving(self._given_up.set):
+                    with _leaving(lambda: None) as self._given_up:
                         self._show(line)
                         self.send(line, self._line.typed)
+                        self._raise_if_given_up()
                     if self.tour is not None:
                         self.tour.after_turn()
             except (EOFError, Leave):
@@ -292,8 +291,8 @@ class Repl:
                 loading.agent()
 
     def _raise_if_given_up(self) -> None:
-        if self._given_up.is_set():
-            self._given_up.clear()
+        if self._given_up.once:
+            self._given_up.once = False
             raise KeyboardInterrupt
 
     def _back(self, error: Exception, before: Settings) -> Agent:
@@ -506,11 +505,11 @@ class Repl:
 
 
 @contextlib.contextmanager
-def _leaving(stop: Callable[[], None]) -> Iterator[None]:
+def _leaving(stop: Callable[[], None]) -> Iterator[Pressed]:
     """`interrupts`, of which the second within two seconds leaves. Raises Leave."""
     with interrupts(stop) as pressed:
         try:
-            yield
+            yield pressed
         except KeyboardInterrupt:
             if pressed.twice:
                 raise Leave from None

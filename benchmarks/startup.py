@@ -23,8 +23,8 @@ from pathlib import Path
 from agent.prompts import shipped
 from agent.settings import home
 
-PROMPT = r">[ \x08]"
-"""The blank may be written as a movement of the cursor."""
+PROMPT = r">(?: |\x08|\x1b\[)"
+"""The blank may be written as a movement of the cursor, or be the rest of an erased line."""
 
 
 def command() -> list[str]:

@@ -55,6 +55,7 @@ class LocalEngine:
         self._asked = False
         """Whether a question about the next reply has been counted."""
         self.calling = 0
+        """As in the protocol."""
 
     @property
     def usage(self) -> Usage:

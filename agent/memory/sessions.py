@@ -110,9 +110,10 @@ class Session:
         """Add `message` at the end. It outlives this process when this returns."""
         from langchain_core.messages import ToolMessage
 
+        asked = self._asked if self._asked and message is self._asked[1] else None
         with explained("the session"), self._database as database:
-            if self._asked is not None and message is self._asked[1]:
-                self._withdraw(*self._asked)
+            if asked:
+                self._withdraw(*asked)
             self._insert(message, usage)
             if self._noted:
                 database.execute("DELETE FROM pieces WHERE session = ?", (self.id,))
@@ -122,7 +123,7 @@ class Session:
                     (self.id, message.tool_call_id),
                 )
         self._noted = ""
-        if self._asked is not None and message is self._asked[1]:
+        if asked:
             self._asked = None
         self.messages.append(message)
 

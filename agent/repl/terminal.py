@@ -267,11 +267,9 @@ class Terminal:
     def is_in_the_line(self) -> bool:
         """Whether Ctrl-C is about what stands in the line. A second one is not about what the first
         gave back."""
-        given_back = self.buffer.text == self.given and self._interrupted_now()
+        just_now = time.monotonic() - self._interrupted < LEAVE_SECONDS
+        given_back = just_now and self.buffer.text == self.given
         return self._idle and bool(self.buffer.text) and not given_back
-
-    def _interrupted_now(self) -> bool:
-        return time.monotonic() - self._interrupted < LEAVE_SECONDS
 
     def interrupt(self) -> None:
         """As Ctrl-C in a program without a prompt: the main thread gets a KeyboardInterrupt."""

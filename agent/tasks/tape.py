@@ -31,6 +31,7 @@ from agent.offering import Offering, SoFar
 from agent.tasks import differences, inputs
 from agent.tasks.task import Task, facts_of
 from tools.errors import Refused, ToolError
+from tools.spec import ToolSpec, effects_of, spec
 from tools.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.tasks.run import Means
-    from tools.spec import ToolSpec
 
 VERSION = 1
 SHOWN = 120
@@ -366,10 +366,6 @@ class _TapedOffering(Offering):
             return live[0], live[1]
         with _whole("offered"):
             choice = Choice(kept["mode"], listed=kept["listed"])
-            if not kept["tools"]:  # what follows is half of what a replay takes
-                return (), choice
-            from tools.spec import ToolSpec
-
             return [ToolSpec(*one) for one in kept["tools"]], choice
 
 
@@ -466,8 +462,6 @@ def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[st
 
 
 def _described(tool: BaseTool) -> dict[str, Any]:
-    from tools.spec import effects_of, spec
-
     now = spec(tool)
     return {
         "description": tool.description,

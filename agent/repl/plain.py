@@ -85,9 +85,9 @@ def _shown() -> TextIO:
 
 def _input(prompt: str, answers: bool = False) -> str:
     """A line. `answers`: what was typed before the prompt could be read is none, and dropped."""
-    print(prompt, end="", flush=True, file=_shown())
     if answers and sys.platform != "win32":
         import termios
 
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    print(prompt, end="", flush=True, file=_shown())
     return input()

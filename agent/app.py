@@ -299,6 +299,7 @@ def built_in() -> Iterable[BaseTool]:
     from tools.documents import Documents
     from tools.files import Files
     from tools.memory import Memory
+    from tools.review import Review
     from tools.specialists.use import Specialists
     from tools.train import Train
 
@@ -308,6 +309,7 @@ def built_in() -> Iterable[BaseTool]:
         Documents(library(), files),
         Memory(facts()),
         Classify(specialists, files),
+        Review(files, load_embedder),
         Train(specialists, files),
     )
     return [calculate, *(one for box in boxes for one in tools_of(box))]

@@ -146,7 +146,11 @@ class Agent:
             retold = self.session.messages[: window.cut_of(self.session.messages).summarised]
             turn.untrusted = any(map(self._is_of_strangers, [*retold, *sent, *attached]))
             advice, turn.skill = following.advice(
-                self.skills, sent, text, attached, lambda: self._offering.nearest(text, known)
+                self.skills,
+                sent,
+                text,
+                attached,
+                lambda own: self._offering.nearest(text, known, own),
             )
             wanted = following.tools_of(turn.skill, self.tools)
             for message in self._offering.announce(sent, text, known, wanted):

@@ -148,9 +148,12 @@ class Offering:
         few = len(counted) <= self._offer_all
         return specs if self._embedder is None or few else ()
 
-    def nearest(self, request: str, specs: Sequence[ToolSpec]) -> float:
-        """How near to `request` the tool is that fits best; without an embedder -1."""
-        compared = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE]
+    def nearest(
+        self, request: str, specs: Sequence[ToolSpec], without: Collection[str] = ()
+    ) -> float:
+        """How near to `request` the tool is that fits best, those named in `without` left out;
+        without an embedder -1."""
+        compared = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE | {*without}]
         if self._embedder is None or not compared:
             return -1.0
         return max(self._nearness(request, compared))

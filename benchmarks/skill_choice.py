@@ -99,7 +99,7 @@ def _print_chosen(
     specs = [one for tool in app.built_in() if (one := spec(tool))]
 
     def chosen(request: str) -> str:
-        skill = skills.chosen(request, lambda: offering.nearest(request, specs))
+        skill = skills.chosen(request, lambda own: offering.nearest(request, specs, own))
         return skill.name if skill else ""
 
     found = [(one["skill"], chosen(one["request"])) for one in wanted]

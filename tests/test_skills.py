@@ -165,7 +165,7 @@ def test_the_shipped_skills_are_right_and_name_tools_that_there_are() -> None:
     found = Shelf([Place(shipped("skills"), "shipped")]).found()
     assert not found.mistakes
     assert len(found.skills) == 5
-    there = {"read_file", "list_files", "search_files", "write_file", "search_documents"}
+    there = {tool.name for tool in app.built_in()}
     assert {name for skill in found.skills.values() for name in skill.tools} <= there
 
 
@@ -287,11 +287,11 @@ def test_what_a_tool_does_alone_brings_no_skill(embedder: SentenceEmbedder, requ
     skills = Skills(Shelf([Place(shipped("skills"), "shipped")]), embedder, 8192)
     specs = [one for tool in app.built_in() if (one := spec(tool))]
     offering = Offering(embedder, 10)
-    assert skills.chosen(request_, lambda: offering.nearest(request_, specs)) is None
+    assert skills.chosen(request_, lambda own: offering.nearest(request_, specs, own)) is None
     wanted = "an overview of the folder of notes, please"
     near = max(skills.nearness(wanted, skills.known()).values())
-    assert skills.chosen(wanted, lambda: near + NEARER_TOOL - 0.01) is not None
-    assert skills.chosen(wanted, lambda: near + NEARER_TOOL + 0.01) is None
+    assert skills.chosen(wanted, lambda own: near + NEARER_TOOL - 0.01) is not None
+    assert skills.chosen(wanted, lambda own: near + NEARER_TOOL + 0.01) is None
 
 
 def test_a_skill_that_is_named_is_told_without_an_embedder(tmp_path: Path) -> None:

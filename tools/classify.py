@@ -125,7 +125,9 @@ class Classify:
         lines = [verdict(manifest, sure) for sure in given]
         if len(texts) == 1:
             return lines[0]
-        return "\n".join(f"{line}: {_short(text)}" for line, text in zip(lines, texts, strict=True))
+        return "\n".join(
+            f"{line}: {shortened(text)}" for line, text in zip(lines, texts, strict=True)
+        )
 
     @tool(
         examples=[
@@ -222,7 +224,7 @@ class Classify:
                 for one in found
             )
             named = named or "no entity"
-            lines.append(named if len(texts) == 1 else f"{_short(text)}: {named}")
+            lines.append(named if len(texts) == 1 else f"{shortened(text)}: {named}")
         return "\n".join(lines)
 
     @tool(
@@ -258,7 +260,7 @@ def _refuse_empty(texts: Sequence[str]) -> None:
         raise ToolError("there is an empty text; give the text that is meant")
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

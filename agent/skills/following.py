@@ -26,12 +26,13 @@ def advice(
     sent: Sequence[BaseMessage],
     text: str,
     attached: Sequence[BaseMessage],
-    nearest_tool: Callable[[], float],
+    nearest_tool: Callable[[Collection[str]], float],
 ) -> tuple[Sequence[BaseMessage], Skill | None]:
     """What is said of skills before the request `text`, and the one that it is done by.
 
     The skill that the user has put there is all, else the one that the request wants, else the
-    lines of some. `nearest_tool` gives the cosine of the tool that fits `text` best.
+    lines of some. `nearest_tool` gives the cosine of the tool that fits `text` best, those of the
+    given names left out.
     """
     if skills is None:
         return [], None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agent.memory.window import BEFORE, READ_SKILL, SKILL, SKILLS
@@ -67,12 +67,15 @@ class Skills:
     def known(self) -> Mapping[str, Skill]:
         return self.shelf.found().skills
 
-    def chosen(self, request: str, nearest_tool: Callable[[], float]) -> Skill | None:
+    def chosen(
+        self, request: str, nearest_tool: Callable[[Collection[str]], float]
+    ) -> Skill | None:
         """The skill that `request` names, else the one that the embedder takes it to mean.
 
-        `nearest_tool` gives the cosine of the tool that fits best, and is asked only where a skill
-        is near: tools may look through documents for it. What a tool does alone, being clearly
-        nearer, needs no skill, which would only lead away from it.
+        `nearest_tool` gives the cosine of the tool that fits best, those of the given names left
+        out, and is asked only where a skill is near: tools may look through documents for it. What
+        a tool does alone, being clearly nearer, needs no skill, which would only lead away from it.
+        A skill that names one tool says how to use it, and this tool leads nowhere else.
         """
         known = self.known()
         named = [name for name in known if "-" in name and _names(request, name)]
@@ -82,7 +85,9 @@ class Skills:
         best = max(near, key=lambda name: near[name], default="")
         if not best or near[best] <= IS_MEANT:
             return None
-        return known[best] if near[best] > nearest_tool() - NEARER_TOOL else None
+        skill = known[best]
+        own = skill.tools if len(skill.tools) == 1 else ()
+        return skill if near[best] > nearest_tool(own) - NEARER_TOOL else None
 
     def nearness(self, request: str, known: Mapping[str, Skill]) -> dict[str, float]:
         """The cosine of each with `request` or with its beginning; without an embedder none."""

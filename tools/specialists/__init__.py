@@ -9,7 +9,9 @@ data.py       the values: a table, its records and problems, an example
 columns.py    what a table is for, and which column is the text, which the label ...
 rows.py       records become examples, or problems with their line
 repeats.py    the same text again: kept once, or dropped as a contradiction
+spellings.py  two labels that are likely one
 checks.py     all of it: the examples of a file, held-out ones apart, and what is wrong with them
+doubts.py     rows whose label is another than that of the texts nearest to them
 
 From examples to a version:
 

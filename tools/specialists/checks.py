@@ -21,6 +21,7 @@ from tools.specialists.plan import NOUNS, Task
 from tools.specialists.reading import read
 from tools.specialists.repeats import content, query
 from tools.specialists.rows import checked
+from tools.specialists.spellings import alike
 
 HELD_OUT = 0.15
 """Share of the rows that is held out, where there is no file of held-out rows."""
@@ -49,6 +50,9 @@ class Examples:
 
     def describe(self) -> list[str]:
         """Lines for the plan: rows, labels with counts, and problems by kind."""
+        return self.counts() + by_kind(self.problems)
+
+    def counts(self) -> list[str]:
         lines = [
             f"{self.rows_read:,} rows read: {len(self.train):,} for training, "
             f"{len(self.held):,} held out"
@@ -59,10 +63,21 @@ class Examples:
             more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
             what = "types of entities" if self.task == "tagger" else "labels"
             lines.append(f"{len(counts):,} {what}, with their training rows: {shown}{more}")
-        return lines + by_kind(self.problems)
+        return lines
 
 
 def load(
+    path: Path, task: Task | str, columns: Mapping[str, str], many: bool, held_out: Path | None
+) -> Examples:
+    """`examined`. Raises DataError, too, where they do not suffice to train on."""
+    examples = examined(path, task, columns, many, held_out)
+    if why := wanting(examples):
+        causes = "".join(f"; {line}" for line in by_kind(examples.problems)[:3])
+        raise DataError(f"{path.name}: {why}{causes}")
+    return examples
+
+
+def examined(
     path: Path, task: Task | str, columns: Mapping[str, str], many: bool, held_out: Path | None
 ) -> Examples:
     """The examples of a file or folder, checked and in two parts. A task of "" is guessed.
@@ -96,10 +111,9 @@ def load(
         train, both = _apart(rows, held)
         problems += more
         count += rows_read(other)
-    problems += both
+    problems += both + _spellings([*train, *held])
     held, about = _known_labels(train, held)
     problems += about
-    _demand(path, kind, train, held, problems)
     return Examples(
         kind,
         train,
@@ -205,25 +219,28 @@ def _label_set(task: Task, train: Iterable[Example]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _demand(
-    path: Path,
-    task: Task,
-    train: Sequence[Example],
-    held: Sequence[Example],
-    problems: Sequence[Problem],
-) -> None:
-    """Raises DataError where training is hopeless."""
-    names = _label_set(task, train)
-    why = ""
-    if len(train) < FEWEST:
-        why = f"{len(train)} usable rows are left for training, and {FEWEST} are needed: add rows"
-    elif len(names) == 1:
-        why = f"there is no label but {names[0]!r}: add rows with another, or name another column"
-    elif not held:
-        why = "no row is left to be held out: add rows, or give a file of held-out rows"
-    if why:
-        causes = "".join(f"; {line}" for line in by_kind(problems)[:3])
-        raise DataError(f"{path.name}: {why}{causes}")
+def _spellings(rows: Iterable[Example]) -> list[Problem]:
+    counts = Counter(label for one in rows for label in _labels(one))
+    what = "labels that differ only in spelling"
+    return [
+        Problem("", f"{what}: {rare} ({counts[rare]:,}) and {common} ({counts[common]:,})")
+        for rare, common in alike(counts, FEWEST_OF_A_LABEL)
+    ]
+
+
+def wanting(examples: Examples) -> str:
+    """Why it is hopeless to train on them; "": it is not."""
+    names = examples.labels
+    if len(examples.train) < FEWEST:
+        return (
+            f"{len(examples.train)} usable rows are left for training, and {FEWEST} are needed: "
+            "add rows"
+        )
+    if len(names) == 1:
+        return f"there is no label but {names[0]!r}: add rows with another, or name another column"
+    if not examples.held:
+        return "no row is left to be held out: add rows, or give a file of held-out rows"
+    return ""
 
 
 def _sha256(paths: Iterable[Path]) -> str:

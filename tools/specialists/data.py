@@ -119,7 +119,8 @@ def by_kind(problems: Iterable[Problem]) -> list[str]:
         more = " ..." if len(group) > SHOWN else ""
         if not group[0].where:
             details = ", ".join(one.what.partition(": ")[2] for one in group[:SHOWN])
-            lines.append(f"{len(group):,} {kind}: {details}{more}")
+            count = f"{len(group):,} " if len(group) > 1 else ""
+            lines.append(f"{count}{kind}: {details}{more}")
         elif len(group) == 1:
             lines.append(f"{group[0].where}: {group[0].what}")
         elif file:

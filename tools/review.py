@@ -1,0 +1,121 @@
+"""What is wrong with a file of examples, told before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from tools.base import ToolError, progress, tool
+from tools.classify import data_files, shortened
+from tools.files import Files
+from tools.specialists import checks
+from tools.specialists.data import Example, by_kind
+from tools.specialists.doubts import doubtful
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_ROWS = 5000
+"""Rows whose labels are compared with those of their neighbours; of more, so many spread evenly."""
+MOST_DOUBTS = 10
+"""Of which each is told."""
+FEW = 30
+"""Rows, up to which all are told."""
+AT_ONCE = 256
+"""Texts that are read between two steps of the progress bar."""
+
+
+class Embedder(Protocol):
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, shape (len(texts), dimension)."""
+        ...
+
+
+def _data(self: Review) -> Sequence[str]:
+    return data_files(self._files.root)
+
+
+class Review:
+    """The tool that reviews, on files of one folder."""
+
+    def __init__(self, files: Files, embedder: Callable[[], Embedder | None]) -> None:
+        """`embedder`: None where there is none: no label is then doubted."""
+        self._files = files
+        self._embedder = embedder
+
+    @tool(
+        examples=[
+            "is anything wrong with the examples in messages.csv?",
+            "check the training data for mistakes",
+            "are there duplicates or wrong labels in tickets.csv?",
+        ],
+        choices={"path": _data},
+        timeout=600,
+    )
+    def review_examples(self, path: str, label_column: str = "") -> str:
+        """Check a file of examples before training: empty or repeated texts, wrong or rare labels.
+
+        Args:
+            path: the file of examples
+            label_column: the column that is to be learnt
+        """
+        file = self._files.inside(path)
+        if not file.exists():
+            raise ToolError(f"there is no {path}; here are: {', '.join(_data(self)) or 'none'}")
+        columns = {"label": label_column} if label_column else {}
+        examples = checks.examined(file, "", columns, many=False, held_out=None)
+        what = [f"The column {name!r} is the {role}." for role, name in examples.columns.items()]
+        wanting = checks.wanting(examples)
+        faults = [*([wanting] if wanting else []), *by_kind(examples.problems)]
+        rows = [*examples.train, *examples.held]
+        faults += self._doubts(rows)
+        verdict = "Not ready to train." if wanting else "It can be trained on."
+        if faults:
+            verdict += " Mend first what is wrong."
+        return "\n".join(
+            [
+                *examples.counts(),
+                " ".join(what),
+                "Wrong:" if faults else "Nothing is wrong.",
+                *(f"- {fault}" for fault in faults),
+                *(_listed(rows) if len(rows) <= FEW else ()),
+                verdict,
+            ]
+        )
+
+    def _doubts(self, rows: Sequence[Example]) -> list[str]:
+        rows = [one for one in rows if len(one.labels) == 1 and one.text]
+        embedder = self._embedder()
+        if embedder is None:
+            return ["no label was compared with those of texts like it: that needs an embedder"]
+        if not rows:
+            return []
+        step = -(-len(rows) // MOST_ROWS)
+        rows = rows[::step]
+        found = doubtful(rows, _vectors(embedder, rows))
+        shown = [
+            f"{_row(one)}, but texts like it are {other!r}" for one, other in found[:MOST_DOUBTS]
+        ]
+        more = len(found) - len(shown)
+        return shown + ([f"{more:,} more rows have a doubtful label"] if more else [])
+
+
+def _vectors(embedder: Embedder, rows: Sequence[Example]) -> np.ndarray:
+    import numpy as np
+
+    parts = []
+    for begin in range(0, len(rows), AT_ONCE):
+        progress(begin, len(rows), "texts compared")
+        parts.append(embedder.embed([one.text for one in rows[begin : begin + AT_ONCE]]))
+    return np.concatenate(parts)
+
+
+def _listed(rows: Sequence[Example]) -> list[str]:
+    """For whoever reads: so few rows say too little of each other."""
+    told = [_row(one) for one in rows if one.labels and one.text]
+    return ["The rows, to see whether each label fits:", *told] if told else []
+
+
+def _row(one: Example) -> str:
+    text = shortened(" ".join(one.text.split()))
+    return f"{one.where}: {text!r} is {', '.join(one.labels)!r}"

@@ -191,6 +191,25 @@ def test_an_output_that_all_rows_would_write_is_refused(tmp_path: Path) -> None:
     assert run.go(Echo()) == {"done": 2}
 
 
+def test_a_row_that_would_write_over_the_file_of_another_is_refused(tmp_path: Path) -> None:
+    text = (
+        "inputs: {text: {}}\nprompt: '{{ text }}'\n"
+        "outputs:\n  './{{ inputs.text[0] }}.txt': '{{ answer }}'\n"
+    )
+    run = Run(tmp_path, "a", "b", "a", "as well", task=parse(text, Path("t.task.yaml")))
+    with pytest.raises(
+        UsageError,
+        match=r"t\.task\.yaml:4: .*rows\.jsonl:4 would write 'a\.txt', as .*rows\.jsonl:1",
+    ):
+        run.go(Echo())
+    assert not run.out.exists()
+    assert run.go(Echo(), selection=Selection(limit=3)) == {"done": 3}  # equal rows write the same
+    by_answer = parse(text.replace("inputs.text[0]", "answer"), Path("t.task.yaml"))
+    run.out.unlink()
+    run.task = by_answer
+    assert run.go(Echo()) == {"done": 4}
+
+
 def test_equal_rows_are_rows_of_their_own(tmp_path: Path) -> None:
     run = Run(tmp_path, "a please", "b please", "a please", "a please")
     run.go(Echo(), selection=Selection(limit=3))

@@ -167,7 +167,7 @@ def _about(task: Task) -> Iterator[str]:
     for step in task.steps:
         what = f"calls {step.tool}" if step.tool else "asks the model"
         yield f"step {step.id}: {what}" + (", for each item" if step.each is not None else "")
-    yield f"{len(form.checks)} checks, {len(form.outputs)} outputs"
+    yield f"checks: {len(form.checks)}, outputs: {len(form.outputs)}"
 
 
 def _schema(args: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from agent.events import Usage
 from agent.tasks.columns import Columns
 from agent.tasks.envelope import Envelope
 from agent.tasks.lanes import Job, Lanes
+from agent.tasks.outputs import Outputs
 from agent.tasks.results import Results
 from agent.tasks.rows import Row, Source
 from agent.tasks.selection import Selection
@@ -86,6 +87,7 @@ class Batch:
 
     def _look(self) -> None:
         there: set[str] = set()
+        outputs = Outputs(self._columns)
         wrong = None
         readable = 0
         for row in self._source.rows():
@@ -95,6 +97,8 @@ class Batch:
             chosen = self._is_chosen(row)
             self.total += chosen
             self.left += self._results.expect(row, chosen)
+            if chosen:
+                outputs.expect(row)
         if wrong is not None and not readable:
             raise UsageError(f"no row can be read; {wrong.where}: {wrong.wrong}")
         if not readable:
@@ -102,17 +106,7 @@ class Batch:
         self._columns.refuse_missing(there, self._source.name)
         self._results.refuse_strangers(self._source.name)
         if self.total > 1:
-            self._refuse_shared_outputs()
-
-    def _refuse_shared_outputs(self) -> None:
-        """Each row would write over the one before."""
-        task = self._columns.task
-        for path in task.form.outputs:
-            if "{" not in path:
-                raise UsageError(
-                    f"{task.where(('outputs', path))}: every row would write {path!r}; name it "
-                    "after something that the row gives, as in '{{ NAME }}.txt'"
-                )
+            outputs.refuse_constant()
 
     def _jobs(self, model: str, hear: Callable[[Row, Envelope], None]) -> Iterator[Job]:
         """What is to be run. A row that the task cannot be given has its result at once."""

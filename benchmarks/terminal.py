@@ -8,20 +8,19 @@ The whole program runs in a pseudo-terminal of 100 columns; keys are pressed whi
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from agent.memory.sessions import read
-from agent.trace import read as traces
 from benchmarks import parts
 from tests.emulator import Emulator
 
@@ -32,7 +31,6 @@ REQUEST = (
 COLUMNS, ROWS = 100, 40
 EVERY = 0.37
 """Seconds between two keys, in no step with anything that the program does."""
-ROUNDS = 3
 LOADING = 300.0
 GIVEN_UP = 2.0
 """Seconds."""
@@ -43,29 +41,30 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--tokens", type=int, default=2000)
     args = parser.parse_args()
-    bare, quiet, typed = [], [], []
-    for number in range(ROUNDS):
-        print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
-        bare.append(_bare(args.model, args.tokens))
-        quiet.append(_in_terminal(args.model, args.tokens, typing=False))
-        typed.append(_in_terminal(args.model, args.tokens, typing=True))
-    echoes = sorted(echo for one in typed for echo in one.echoes)
-    shares = [one.rate / alone for one, alone in zip(quiet, bare, strict=True)]
+    _say("as it is")
+    quiet = _in_terminal(args.model, args.tokens, typing=False)
+    _say("with keys that are pressed")
+    echoes = sorted(_in_terminal(args.model, args.tokens, typing=True).echoes)
+    _say("drawn and not drawn by turns")
+    shares = _shares(args.model, args.tokens)
     print(f"keys pressed while it wrote: {len(echoes)}")
     print(f"key to echo, 95th percentile: {echoes[int(len(echoes) * 0.95)] * 1e3:.1f} ms")
     print(f"median: {statistics.median(echoes) * 1e3:.1f} ms, most: {echoes[-1] * 1e3:.1f} ms")
-    each = ", ".join(f"{share:.3f}" for share in shares)
+    error = statistics.stdev(shares) / len(shares) ** 0.5
     print(
-        f"speed beside the same turn with nothing drawn: {statistics.median(shares):.3f} ({each})"
+        f"speed of a stretch beside those around it with nothing drawn: "
+        f"{statistics.mean(shares):.3f} (standard error {error:.3f}, {len(shares)} stretches)"
     )
-    print(f"processor time of drawing: {max(r.drawing for r in quiet):.1%} of the answer's")
-    print(f"bytes written to the terminal: {max(r.written for r in quiet):.2f} times the answer's")
+    print(f"processor time of drawing: {quiet.drawing:.1%} of the answer's")
+    print(f"bytes written to the terminal: {quiet.written:.2f} times the answer's")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 @dataclass(frozen=True)
 class Result:
-    rate: float
-    """Tokens a second, by the clock of the engine."""
     echoes: list[float]
     """Seconds from a key to its echo."""
     drawing: float
@@ -74,15 +73,18 @@ class Result:
     """Bytes to the terminal, of those of the answer."""
 
 
-def _bare(model: str, tokens: int) -> float:
-    """Tokens a second of the same turn where nothing is drawn."""
+def _shares(model: str, tokens: int) -> list[float]:
+    """Of each stretch of an answer that is drawn, its speed ÷ the mean of those before and after,
+    which are not (`terminal_paused.py`): by pairs, since a machine is not as fast all the time."""
     with tempfile.TemporaryDirectory() as folder:
-        home = _home(Path(folder), tokens)
-        subprocess.run(
-            [sys.executable, "-m", "agent", "ask", "--json", "--model", model, REQUEST],
-            env={**os.environ, "TINSMITH_HOME": str(home)}, capture_output=True, check=False,
-        )  # fmt: skip
-        return _rate(home)
+        file = Path(folder) / "stretches"
+        _in_terminal(model, tokens, False, "benchmarks.terminal_paused", {"STRETCHES": str(file)})
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [
+        statistics.mean(lines[at + side][1] for side in (-1, 1)) / seconds
+        for at, (is_drawn, seconds) in enumerate(lines[:-1])
+        if is_drawn and at
+    ]
 
 
 def _home(folder: Path, tokens: int) -> Path:
@@ -93,18 +95,18 @@ def _home(folder: Path, tokens: int) -> Path:
     return home
 
 
-def _rate(home: Path) -> float:
-    """Of the engine, in the only turn that there is."""
-    (turn,) = traces.read(home / "sessions.db", 1)
-    return turn.usage.generated / turn.usage.decode_seconds
-
-
-def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
+def _in_terminal(
+    model: str,
+    tokens: int,
+    typing: bool,
+    module: str = "agent",
+    env: Mapping[str, str] | None = None,
+) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         home = _home(Path(folder), tokens)
         one = Emulator(
             "chat", "--model", model, columns=COLUMNS, rows=ROWS, cwd=Path(folder),
-            env={"TINSMITH_HOME": str(home)},
+            env={"TINSMITH_HOME": str(home), **(env or {})}, module=module,
         )  # fmt: skip
         one.see("window .* GB", seconds=LOADING)  # of the status line: the model is there
         process = psutil.Process(one.child.pid)
@@ -121,7 +123,6 @@ def _in_terminal(model: str, tokens: int, typing: bool) -> Result:
         messages = read(home / "sessions.db", 1)
         answer = max((str(one.text) for one in messages if one.type == "ai"), key=len)
         return Result(
-            _rate(home),
             echoes,
             (drawn_after - drawn_before) / (all_after - all_before),
             written / len(answer.encode()),

@@ -30,13 +30,14 @@ class Emulator:
         env: Mapping[str, str] | None = None,
         deaf: bool = True,
         into: Path | None = None,
+        module: str = "agent",
     ) -> None:
-        """`words`: as one would type them behind `tinsmith`.
+        """`words`: as one would type them behind `tinsmith`, which `module` is another name of.
 
         `deaf`: to Ctrl-C, as a shell starts what it puts in the background. `into`: the file that
         standard output goes to.
         """
-        program = [sys.executable, "-m", "agent", *words]
+        program = [sys.executable, "-m", module, *words]
         if into is not None:
             program = ["/bin/sh", "-c", 'into=$1; shift; exec "$@" >"$into"', "sh", str(into),
                        *program]  # fmt: skip

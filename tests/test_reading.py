@@ -27,6 +27,8 @@ def test_the_rest_is_told_after_two_seconds_from_the_rate_of_this_prompt(
     assert reading() == ", 1,100 of 3,000 tokens read"
     now, engine.reading = 4.0, (1400, 3000)
     assert reading() == ", 1,400 of 3,000 tokens read, 16 s left"
+    now, engine.reading = 5.0, (3000, 3000)  # as good as done
+    assert reading() == ", 3,000 of 3,000 tokens read"
     engine.reading = 2000, 3010  # another prompt
     assert reading() == ", 2,000 of 3,010 tokens read"
     now, engine.reading = 9.0, (0, 3010)  # the same, from the beginning

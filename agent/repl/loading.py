@@ -99,8 +99,9 @@ class Loading:
             return ""
         done = min(of, max(0, machine.held_memory() - self._held))
         spent = time.monotonic() - self._since
-        left = f", about {spent * (of - done) / done:.0f} s left" if done > of / 20 else ""
-        return f", {done / 1e9:.1f} of {of / 1e9:.1f} GB{left}"
+        left = spent * (of - done) / done if done > of / 20 else 0.0
+        told = f", about {left:.0f} s left" if left >= 1 else ""
+        return f", {done / 1e9:.1f} of {of / 1e9:.1f} GB{told}"
 
     def _work(self) -> None:
         try:

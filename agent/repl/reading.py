@@ -35,5 +35,6 @@ class Reading:
         first, _, since = self._begun
         text = f", {done:,} of {total:,} tokens read"
         if now - since >= MEASURED and done > first:
-            text += f", {(total - done) * (now - since) / (done - first):.0f} s left"
+            left = (total - done) * (now - since) / (done - first)
+            text += f", {left:.0f} s left" if left >= 1 else ""
         return text

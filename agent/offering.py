@@ -152,11 +152,13 @@ class Offering:
         self, request: str, specs: Sequence[ToolSpec], without: Collection[str] = ()
     ) -> float:
         """How near to `request` the tool is that fits best, those named in `without` left out;
-        without an embedder -1."""
+        without an embedder -1. A file that is named brings it no nearer: it says what is to be
+        worked on, and not by whom."""
         compared = [spec for spec in specs if spec.name not in NAMED_ELSEWHERE | {*without}]
         if self._embedder is None or not compared:
             return -1.0
-        return max(self._nearness(request, compared))
+        cosines = self._cosines(request, compared)
+        return max(*cosines, *(_known(request, spec) for spec in compared))
 
     def announce(
         self,

@@ -191,23 +191,56 @@ def test_an_output_that_all_rows_would_write_is_refused(tmp_path: Path) -> None:
     assert run.go(Echo()) == {"done": 2}
 
 
-def test_a_row_that_would_write_over_the_file_of_another_is_refused(tmp_path: Path) -> None:
-    text = (
-        "inputs: {text: {}}\nprompt: '{{ text }}'\n"
-        "outputs:\n  './{{ inputs.text[0] }}.txt': '{{ answer }}'\n"
+def named(path: str, more: str = "") -> Task:
+    return parse(
+        f"inputs: {{text: {{}}{more}}}\nprompt: '{{{{ text }}}}'\noutputs:\n  \"{path}\": x\n",
+        Path("t.task.yaml"),
     )
-    run = Run(tmp_path, "a", "b", "a", "as well", task=parse(text, Path("t.task.yaml")))
-    with pytest.raises(
-        UsageError,
-        match=r"t\.task\.yaml:4: .*rows\.jsonl:4 would write 'a\.txt', as .*rows\.jsonl:1",
-    ):
+
+
+def test_a_row_that_would_write_over_the_file_of_another_is_refused(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a", "b", "a", "as well", task=named("./{{ inputs.text[0] }}.txt"))
+    told = r"t\.task\.yaml:4: .*rows\.jsonl:4 would write 'a\.txt', as .*rows\.jsonl:1 does"
+    with pytest.raises(UsageError, match=told):
         run.go(Echo())
+    with pytest.raises(UsageError, match=told):  # another part of the rows writes the other
+        run.go(Echo(), selection=Selection(shard=(1, 2)))
     assert not run.out.exists()
-    assert run.go(Echo(), selection=Selection(limit=3)) == {"done": 3}  # equal rows write the same
-    by_answer = parse(text.replace("inputs.text[0]", "answer"), Path("t.task.yaml"))
-    run.out.unlink()
-    run.task = by_answer
-    assert run.go(Echo()) == {"done": 4}
+    run.write("a", "b", "a")
+    assert run.go(Echo()) == {"done": 3}  # equal rows write the same
+
+
+def test_a_column_that_the_task_does_not_take_makes_no_row_another(tmp_path: Path) -> None:
+    run = Run(tmp_path, task=named("{{ text }}.txt"))
+    run.rows.write_text('{"text": "a", "n": 1}\n{"text": "a", "n": 2}\n')
+    assert run.go(Echo()) == {"done": 2}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["{{ answer }}.txt", "{{ answer | default('none') }}.txt", "{{ steps.answer.answer }}.txt"],
+)
+def test_a_name_made_of_an_answer_is_not_known_before(tmp_path: Path, path: str) -> None:
+    assert Run(tmp_path, "a", "b", task=named(path)).go(Echo()) == {"done": 2}
+
+
+def test_a_name_that_no_file_can_have_costs_only_its_row(tmp_path: Path) -> None:
+    run = Run(tmp_path, "../x", "fine", task=named("{{ text }}"))
+    run.rows.write_text(run.rows.read_text() + '{"text": "\\ud800"}\n{"text": " "}\n')
+    with run.rows.open("a") as file:
+        file.write('{"text": "../x", "n": 1}\n')
+    assert run.go(Echo()) == {"usage": 4, "done": 1}
+
+
+def test_a_column_that_is_misspelt_is_told_before_files_that_collide(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a", "b", task=named("{{ name }}.txt", ", name: {default: x}"))
+    columns = Columns(run.task, named={"name": "nmae"})
+    with (
+        opened(run.rows) as source,
+        Results(run.out, columns) as results,
+        pytest.raises(UsageError, match="no column named 'nmae'"),
+    ):
+        Batch(source, columns, ALL, results)
 
 
 def test_equal_rows_are_rows_of_their_own(tmp_path: Path) -> None:

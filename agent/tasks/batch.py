@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 from agent.errors import TinsmithError, UsageError
 from agent.events import Usage
 from agent.tasks.columns import Columns
 from agent.tasks.envelope import Envelope
 from agent.tasks.lanes import Job, Lanes
-from agent.tasks.outputs import Outputs
+from agent.tasks.outputs import Collisions
 from agent.tasks.results import Results
 from agent.tasks.rows import Row, Source
 from agent.tasks.selection import Selection
@@ -59,7 +60,8 @@ class Batch:
         self.usage = Usage()
         """Of these."""
         self._is_chosen = selection.chooser(source.rows())
-        self._look()
+        with closing(Collisions(columns)) as collisions:
+            self._look(collisions)
 
     def run(self, lanes: Lanes, hear: Callable[[Row, Envelope], None] = _nobody) -> bool:
         """Run what is left. `hear` is told of each row that has a result, never of two at once.
@@ -85,9 +87,8 @@ class Batch:
             raise Hopeless(self._hopeless)
         return self._is_through and not interrupted
 
-    def _look(self) -> None:
+    def _look(self, collisions: Collisions) -> None:
         there: set[str] = set()
-        outputs = Outputs(self._columns)
         wrong = None
         readable = 0
         for row in self._source.rows():
@@ -97,8 +98,7 @@ class Batch:
             chosen = self._is_chosen(row)
             self.total += chosen
             self.left += self._results.expect(row, chosen)
-            if chosen:
-                outputs.expect(row)
+            collisions.look(row)
         if wrong is not None and not readable:
             raise UsageError(f"no row can be read; {wrong.where}: {wrong.wrong}")
         if not readable:
@@ -106,7 +106,7 @@ class Batch:
         self._columns.refuse_missing(there, self._source.name)
         self._results.refuse_strangers(self._source.name)
         if self.total > 1:
-            outputs.refuse_constant()
+            collisions.refuse()
 
     def _jobs(self, model: str, hear: Callable[[Row, Envelope], None]) -> Iterator[Job]:
         """What is to be run. A row that the task cannot be given has its result at once."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import sys
 import threading
 import time
@@ -34,6 +33,7 @@ from agent.tasks import bounds, brought, checks, inputs, templates
 from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
 from agent.tasks.form import Check, Step
 from agent.tasks.lines import Place
+from agent.tasks.outputs import is_utf8, place_of
 from agent.tasks.tape import Live, calls_in
 from agent.tasks.task import Task, TaskFileError
 from tools.errors import ToolError
@@ -556,14 +556,14 @@ class _Run:
             place: Place = ("outputs", path)
             where = self.task.where(place)
             file = self.render(place, path, values).strip()
-            if not _is_inside(file):
+            same = place_of(file)
+            if not same:
                 raise _Ended("usage", f"{where}: {file!r} is no file in the working folder")
-            same = os.path.normpath(file)
             if same in lines:
                 raise _Ended("usage", f"{where}: {file!r} is also written by {lines[same]}")
             lines[same] = where
             made[file] = self.render(place, text, values)
-            if not _is_utf8(made[file]):
+            if not is_utf8(made[file]):
                 raise _Ended("usage", f"{where}: the text of {file!r} holds half a character")
         return made
 
@@ -609,26 +609,6 @@ def sampling_of(task: Task) -> Sampling:
         max_tokens=one.max_tokens,
         stop=one.stop,
     )
-
-
-def _is_inside(file: str) -> bool:
-    """Whether it is a name that a file in the working folder can have."""
-    path = Path(file)
-    return (
-        bool(path.name)
-        and "\0" not in file
-        and _is_utf8(file)
-        and not path.is_absolute()
-        and ".." not in path.parts
-    )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _bug(error: Exception) -> str:

@@ -2,9 +2,9 @@
 
     TINSMITH_DATA=folder python -m benchmarks.doubts
 
-Of 2,000 rows of SST-2 and 3,000 of CLINC150, drawn at random, one in twenty is given another label,
-drawn at random, too. What `review_examples` doubts is compared with that. A label that was wrong
-before counts as a wrong doubt.
+Of 2,000 rows of SST-2, of as many where one label is rare, and of 3,000 of CLINC150, drawn at
+random, one in twenty is given another label, drawn at random, too. What `review_examples` doubts is
+compared with that. A label that was wrong before counts as a wrong doubt.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import numpy as np
 
 from benchmarks import parts
 from tools.review import MOST_DOUBTS
-from tools.specialists.data import Example
-from tools.specialists.doubts import doubtful
+from tools.specialists.doubts import doubts
 
 WRONG = 0.05
 SEED = 0
@@ -26,10 +25,16 @@ SEED = 0
 
 def main() -> None:
     embedder = parts.embedder()
-    print("| rows | labels | made wrong | doubted | of them right | the first "
+    print("| rows | labels | made wrong | judged | doubted | of them right | the first "
           f"{MOST_DOUBTS} right | of the wrong ones found |")  # fmt: skip
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, rows in (("SST-2", _sst2()[:2000]), ("CLINC150", _clinc150()[:3000])):
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    good = [one for one in _sst2() if one[1] == "1"]
+    bad = [one for one in _sst2() if one[1] == "0"]
+    for name, rows in (
+        ("SST-2", _sst2()[:2000]),
+        ("SST-2, one label rare", _shuffled([*good[:1850], *bad[:150]])),
+        ("CLINC150", _clinc150()[:3000]),
+    ):
         vectors = embedder.embed([text for text, _ in rows])
         print(f"| {name}, {len(rows):,} {_line(rows, vectors)}")
 
@@ -37,17 +42,19 @@ def main() -> None:
 def _line(rows: Sequence[tuple[str, str]], vectors: np.ndarray) -> str:
     drawn = random.Random(SEED)
     labels = sorted({label for _, label in rows})
-    wrong: set[str] = set()
+    wrong: set[int] = set()
     given = []
-    for number, (text, label) in enumerate(rows):
+    for number, (_, label) in enumerate(rows):
         if drawn.random() < WRONG:
             label = drawn.choice([one for one in labels if one != label])
-            wrong.add(str(number))
-        given.append(Example(str(number), text=text, labels=(label,)))
-    found = [one.where in wrong for one, _ in doubtful(given, vectors)]
+            wrong.add(number)
+        given.append(label)
+    doubted = doubts(given, vectors)
+    found = [at in wrong for at, _ in doubted.rows]
     return (
-        f"| {len(labels)} | {len(wrong)} | {len(found)} | {np.mean(found):.0%} | "
-        f"{sum(found[:MOST_DOUBTS])} | {sum(found) / len(wrong):.0%} |"
+        f"| {len(labels)} | {len(wrong)} | {doubted.judged} | {len(found)} | "
+        f"{sum(found) / max(1, len(found)):.0%} | {sum(found[:MOST_DOUBTS])} | "
+        f"{sum(found) / len(wrong):.0%} |"
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,20 +33,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("TINSMITH_HOME", str(home))
     return home
-
-
-@pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    """Ctrl-C and the end of the terminal are heard by this test and by what it starts, whoever
-    began the tests or ran before and switched them off."""
-    numbers = [signal.SIGINT] if sys.platform == "win32" else [signal.SIGINT, signal.SIGHUP]
-    before = [signal.getsignal(number) for number in numbers]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in numbers[1:]:
-        signal.signal(number, signal.SIG_DFL)
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
 
 
 @pytest.fixture

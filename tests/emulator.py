@@ -50,7 +50,7 @@ class Emulator:
             program[0], program[1:], cwd=cwd, encoding="utf-8",
             codec_errors="replace", dimensions=(rows, columns),
             env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **(env or {})},
-            preexec_fn=_deaf if deaf else None,
+            preexec_fn=_deaf if deaf else hearing,
         )  # fmt: skip
         self.child.delaybeforesend = None
 
@@ -120,5 +120,13 @@ class Emulator:
         return got
 
 
+def hearing() -> None:
+    """In a process that is begun: it hears Ctrl-C and the end of its terminal, whoever began the
+    tests, or ran before in this process, and switched them off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def _deaf() -> None:
+    hearing()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

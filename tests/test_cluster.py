@@ -170,6 +170,7 @@ class Command:
             self._words,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=hearing,
             text=True,
             env=os.environ | {"PYTHONPATH": path},
         )

@@ -37,6 +37,7 @@ from agent.tasks.rows import Row, opened
 from agent.tasks.run import Means
 from agent.tasks.selection import Selection
 from agent.tasks.task import Task
+from tests.emulator import hearing
 from tests.test_cli import ROOT, here, scripted
 from tools.spec import ToolSpec
 
@@ -606,7 +607,7 @@ def begun(folder: Path, rows: int, seconds: float) -> subprocess.Popen[str]:
          "--out", "o.jsonl", "--engine", "scripted", "--script", "empty.jsonl",
          "--tools", "slow.py", "--lanes", "2"],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hearing,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.tasks.envelope import timeless
+from tests.emulator import hearing
 from tests.test_cli import ROOT, here, scripted, tinsmith
 
 TASK = """
@@ -94,6 +95,7 @@ def test_ctrl_c_ends_a_run_with_130_and_an_envelope(folder: Path, tmp_path: Path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hearing,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     deadline = time.monotonic() + 60

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tools.base import ToolError, progress, tool
 from tools.files import Files
+from tools.specialists.data import shortened
 from tools.specialists.labelling import (
     UNKNOWN,
     default_target,
@@ -20,8 +21,6 @@ from tools.specialists.use import Specialists
 
 MOST_LABELS = 12
 """Of a specialist, that the model is told."""
-LONGEST = 80
-"""Characters of a text that are repeated in a result for several."""
 DECIDING = 5
 """Words that are named as the reason."""
 ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".conll", ".txt"}
@@ -258,10 +257,6 @@ def verdict(manifest: Manifest, sure: Sequence[float]) -> str:
 def _refuse_empty(texts: Sequence[str]) -> None:
     if not texts or not all(text.strip() for text in texts):
         raise ToolError("there is an empty text; give the text that is meant")
-
-
-def shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _report(done: int, total: int) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tools.base import ToolError, progress, tool
-from tools.classify import data_files, shortened
+from tools.classify import data_files
+from tools.errors import DataError, PlanError
 from tools.files import Files
 from tools.specialists import checks
-from tools.specialists.data import Example, by_kind
-from tools.specialists.doubts import doubtful
+from tools.specialists.checks import Examples
+from tools.specialists.data import Example, by_kind, shortened
+from tools.specialists.doubts import doubts
+from tools.specialists.rows import SEVERAL_LABELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,13 +66,15 @@ class Review:
         file = self._files.inside(path)
         if not file.exists():
             raise ToolError(f"there is no {path}; here are: {', '.join(_data(self)) or 'none'}")
-        columns = {"label": label_column} if label_column else {}
-        examples = checks.examined(file, "", columns, many=False, held_out=None)
+        try:
+            examples = _examined(file, label_column)
+        except DataError as error:
+            return f"Not ready to train. {error}"
         what = [f"The column {name!r} is the {role}." for role, name in examples.columns.items()]
-        wanting = checks.wanting(examples)
-        faults = [*([wanting] if wanting else []), *by_kind(examples.problems)]
         rows = [*examples.train, *examples.held]
-        faults += self._doubts(rows)
+        wanting = checks.wanting(examples)
+        doubted, compared = self._doubts(rows)
+        faults = [*([wanting] if wanting else []), *by_kind(examples.problems), *doubted]
         verdict = "Not ready to train." if wanting else "It can be trained on."
         if faults:
             verdict += " Mend first what is wrong."
@@ -76,28 +82,55 @@ class Review:
             [
                 *examples.counts(),
                 " ".join(what),
-                "Wrong:" if faults else "Nothing is wrong.",
+                "Wrong:" if faults else "Nothing wrong was found.",
                 *(f"- {fault}" for fault in faults),
+                *compared,
                 *(_listed(rows) if len(rows) <= FEW else ()),
                 verdict,
             ]
         )
 
-    def _doubts(self, rows: Sequence[Example]) -> list[str]:
-        rows = [one for one in rows if len(one.labels) == 1 and one.text]
+    def _doubts(self, rows: Sequence[Example]) -> tuple[list[str], list[str]]:
+        """Rows with a doubtful label, and how many were looked at; nothing of rows without one."""
+        labelled = [one for one in rows if len(one.labels) == 1 and one.text]
+        if not labelled:
+            return [], []
         embedder = self._embedder()
         if embedder is None:
-            return ["no label was compared with those of texts like it: that needs an embedder"]
-        if not rows:
-            return []
-        step = -(-len(rows) // MOST_ROWS)
-        rows = rows[::step]
-        found = doubtful(rows, _vectors(embedder, rows))
+            return [], ["No label was compared with those of texts like it: there is no embedder."]
+        count = min(len(labelled), MOST_ROWS)
+        some = [labelled[at * len(labelled) // count] for at in range(count)]
+        found = doubts([one.labels[0] for one in some], _vectors(embedder, some))
         shown = [
-            f"{_row(one)}, but texts like it are {other!r}" for one, other in found[:MOST_DOUBTS]
+            f"{_row(some[at])}, but texts like it are {shortened(other)!r}"
+            for at, other in found.rows[:MOST_DOUBTS]
         ]
-        more = len(found) - len(shown)
-        return shown + ([f"{more:,} more rows have a doubtful label"] if more else [])
+        more = len(found.rows) - len(shown)
+        return shown + ([f"{more:,} more rows have a doubtful label"] if more else []), [
+            f"The labels of {found.judged:,} of {len(labelled):,} rows were compared with those of "
+            "texts like theirs."
+        ]
+
+
+def _examined(file: Path, label_column: str) -> Examples:
+    """Raises DataError, PlanError."""
+    columns = {"label": label_column} if label_column else {}
+    try:
+        found = checks.examined(file, "", columns, many=False, held_out=None)
+    except PlanError:
+        if not label_column:
+            raise
+        found = checks.examined(file, "", {}, many=False, held_out=None)
+        if label_column not in found.columns.values():  # a role of another name, such as tags
+            raise
+        return found
+    except DataError as error:
+        if SEVERAL_LABELS not in str(error):
+            raise
+    else:
+        if not any(SEVERAL_LABELS in one.what for one in found.problems):
+            return found
+    return checks.examined(file, "", columns, many=True, held_out=None)
 
 
 def _vectors(embedder: Embedder, rows: Sequence[Example]) -> np.ndarray:
@@ -117,5 +150,5 @@ def _listed(rows: Sequence[Example]) -> list[str]:
 
 
 def _row(one: Example) -> str:
-    text = shortened(" ".join(one.text.split()))
-    return f"{one.where}: {text!r} is {', '.join(one.labels)!r}"
+    labels = ", ".join(map(shortened, one.labels))
+    return f"{one.where}: {shortened(one.text)!r} is {labels!r}"

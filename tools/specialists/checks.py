@@ -15,13 +15,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.errors import DataError, PlanError
+from tools.specialists import spellings
 from tools.specialists.columns import guess_columns, guess_task
-from tools.specialists.data import ROLES, SHOWN, Example, Problem, Table, by_kind, rows_read
+from tools.specialists.data import (
+    ROLES,
+    SHOWN,
+    Example,
+    Problem,
+    Table,
+    by_kind,
+    rows_read,
+    shortened,
+)
 from tools.specialists.plan import NOUNS, Task
 from tools.specialists.reading import read
 from tools.specialists.repeats import content, query
 from tools.specialists.rows import checked
-from tools.specialists.spellings import alike
 
 HELD_OUT = 0.15
 """Share of the rows that is held out, where there is no file of held-out rows."""
@@ -59,7 +68,7 @@ class Examples:
         ]
         if self.labels:
             counts = Counter(x for one in self.train for x in _labels(one)).most_common()
-            shown = ", ".join(f"{label} {count:,}" for label, count in counts[:SHOWN])
+            shown = ", ".join(f"{shortened(label)} {count:,}" for label, count in counts[:SHOWN])
             more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
             what = "types of entities" if self.task == "tagger" else "labels"
             lines.append(f"{len(counts):,} {what}, with their training rows: {shown}{more}")
@@ -196,16 +205,19 @@ def _known_labels(
     for one in held:
         unknown = [label for label in _labels(one) if label not in counts]
         if unknown:
-            what = f"a label without a training row, left out of the held-out rows: {unknown[0]}"
-            problems.append(Problem(one.where, what))
+            what = "a label without a training row, left out of the held-out rows"
+            problems.append(Problem(one.where, f"{what}: {shortened(unknown[0])}"))
         else:
             kept.append(one)
     for what, labels in (
-        ("labels without a training row", sorted(tested - set(counts))),
-        ("labels without a held-out row, so not measured", sorted(set(counts) - tested)),
+        ("labels without a training row", map(shortened, sorted(tested - set(counts)))),
+        (
+            "labels without a held-out row, so not measured",
+            map(shortened, sorted(set(counts) - tested)),
+        ),
         (
             f"labels with fewer than {FEWEST_OF_A_LABEL} training rows",
-            [f"{x} ({n})" for x, n in sorted(counts.items()) if n < FEWEST_OF_A_LABEL],
+            [f"{shortened(x)} ({n})" for x, n in sorted(counts.items()) if n < FEWEST_OF_A_LABEL],
         ),
     ):
         problems += [Problem("", f"{what}: {label}") for label in labels]
@@ -221,10 +233,17 @@ def _label_set(task: Task, train: Iterable[Example]) -> tuple[str, ...]:
 
 def _spellings(rows: Iterable[Example]) -> list[Problem]:
     counts = Counter(label for one in rows for label in _labels(one))
-    what = "labels that differ only in spelling"
     return [
-        Problem("", f"{what}: {rare} ({counts[rare]:,}) and {common} ({counts[common]:,})")
-        for rare, common in alike(counts, FEWEST_OF_A_LABEL)
+        Problem(
+            "",
+            f"{what}: {shortened(rare)} ({counts[rare]:,}) and {shortened(common)} "
+            f"({counts[common]:,})",
+        )
+        for what, pairs in (
+            ("labels that differ only in case or blanks", spellings.same(counts)),
+            ("labels that differ in one letter", spellings.nearly(counts, FEWEST_OF_A_LABEL)),
+        )
+        for rare, common in pairs
     ]
 
 

@@ -36,6 +36,13 @@ SAMPLE = 1000
 """Rows by which the content of a column is judged, spread over the file, which may be sorted."""
 SHOWN = 12
 """Labels and line numbers that are shown."""
+LONGEST = 80
+"""Characters of a text or a label that are shown, on one line."""
+
+
+def shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Rows whose label is doubtful: of the texts nearest in meaning, most have another one.
 
-Each row is judged by the labels of its neighbours, itself left out, and a label is doubted where
-another has clearly more of their weight (as in cleanlab's confident learning, with neighbours in
-place of a trained model). How often the doubt is right: `benchmarks/doubts.py`.
+Each row is judged by the labels of its neighbours, itself left out. A label is judged only where
+neighbours can tell it: where its own rows mostly stand beside each other. A rare label that is
+strewn among the rows of a common one would else be doubted as a whole. As in confident learning
+(Northcutt et al. 2021), with neighbours in place of a trained model. How often a doubt is right:
+`benchmarks/doubts.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from tools.specialists.data import Example
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,40 +21,54 @@ SHARPNESS = 4
 """Power of the cosine by which a neighbour counts: a nearer one for much more."""
 CLEARLY = 0.5
 """By how much of the neighbours' weight another label must lead."""
+TELLING, BETTER = 0.5, 0.05
+"""Share of the neighbours' weight that a label must have among its own rows, on average; and by how
+much more than among all rows."""
 FEWEST = 5
 """Rows of a label, with fewer of which none of its rows is judged."""
 BLOCK = 1024
 """Rows compared with all others at once."""
 
 
-def doubtful(rows: Sequence[Example], vectors: np.ndarray) -> list[tuple[Example, str]]:
-    """Rows with the label that their neighbours have instead, the most doubtful first.
+@dataclass(frozen=True)
+class Doubts:
+    rows: list[tuple[int, str]]
+    """The places of doubtful rows with the label that their neighbours have, the most doubtful
+    first."""
+    judged: int
+    """Rows that could be judged."""
 
-    `rows`: each with one label. `vectors`: unit vectors of their texts, shape (rows, dimension).
-    """
+
+def doubts(labels: Sequence[str], vectors: np.ndarray) -> Doubts:
+    """`vectors`: unit vectors of the texts, shape (labels, dimension)."""
     import numpy as np
 
-    if len(rows) <= NEIGHBOURS:
-        return []
-    labels, given = np.unique([one.labels[0] for one in rows], return_inverse=True)
-    enough = np.bincount(given) >= FEWEST
-    found: list[tuple[float, int, int]] = []
-    for begin in range(0, len(rows), BLOCK):
-        at = np.arange(begin, min(begin + BLOCK, len(rows)))
+    usable = np.flatnonzero(np.isfinite(vectors).all(axis=1))
+    if len(usable) <= NEIGHBOURS:
+        return Doubts([], 0)
+    names, given = np.unique([labels[int(at)] for at in usable], return_inverse=True)
+    vectors = vectors[usable]
+    own, lead, other = (np.empty(len(usable)) for _ in range(3))
+    for begin in range(0, len(usable), BLOCK):
+        at = np.arange(begin, min(begin + BLOCK, len(usable)))
+        here = np.arange(len(at))
         near = vectors[at] @ vectors.T
-        near[np.arange(len(at)), at] = -1.0
+        near[here, at] = -1.0
         best = np.argpartition(-near, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
         weights = np.take_along_axis(near, best, axis=1).clip(1e-3) ** SHARPNESS
-        shares = np.zeros((len(at), len(labels)))
-        np.add.at(shares, (np.arange(len(at))[:, None], given[best]), weights)
+        shares = np.zeros((len(at), len(names)))
+        np.add.at(shares, (here[:, None], given[best]), weights)
         shares /= shares.sum(axis=1, keepdims=True)
-        own = shares[np.arange(len(at)), given[at]]
-        shares[np.arange(len(at)), given[at]] = -1.0
-        lead = shares.max(axis=1) - own
-        others = shares.argmax(axis=1)
-        found += [
-            (float(lead[i]), int(at[i]), int(others[i]))
-            for i in np.flatnonzero((lead > CLEARLY) & enough[given[at]])
-        ]
-    found.sort(key=lambda one: (-one[0], one[1]))
-    return [(rows[row], str(labels[other])) for _, row, other in found]
+        own[at] = shares[here, given[at]]
+        shares[here, given[at]] = -1.0
+        other[at] = shares.argmax(axis=1)
+        lead[at] = shares.max(axis=1) - own[at]
+    count = np.bincount(given)
+    mean = np.bincount(given, weights=own) / count
+    telling = (mean > TELLING) & (mean > count / len(usable) + BETTER) & (count >= FEWEST)
+    judged = telling[given]
+    found = np.flatnonzero(judged & (lead > CLEARLY))
+    found = found[np.argsort(-lead[found], kind="stable")]
+    return Doubts(
+        [(int(usable[at]), str(names[int(other[at])])) for at in found], int(judged.sum())
+    )

@@ -20,6 +20,7 @@ SEVERAL = "|;,"
 SCHEME = re.compile(r"([BIESLUM])[-_](.+)")
 """BIO, and BIOES or BILOU. M is another name for I."""
 STARTS = {"B": "B", "S": "B", "U": "B", "I": "I", "M": "I", "E": "I", "L": "I"}
+SEVERAL_LABELS = "several labels, where one is expected"
 UNREADABLE = "characters that are not valid Unicode"
 
 
@@ -107,7 +108,7 @@ def _classified(how: _Reading, record: Record) -> Example:
     if not labels:
         raise _Unusable("no label")
     if len(labels) > 1 and not how.many:
-        raise _Unusable(f"several labels, where one is expected: {', '.join(labels)}")
+        raise _Unusable(f"{SEVERAL_LABELS}: {', '.join(labels)}")
     return Example(record.where, text=text, labels=tuple(labels))
 
 

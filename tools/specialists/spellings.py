@@ -1,50 +1,73 @@
-"""Labels that are likely one label, spelt in two ways."""
+"""Labels that may be one label, spelt in two ways. The rarer of a pair comes first."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-SHORTEST = 5
-"""Letters of a label, from which on a single letter may be a slip."""
+SHORTEST, LONGEST = 5, 40
+"""Letters of a label in which a single letter may be a slip."""
+SHORTEST_WORD = 3
+"""Of such a label; shorter ones are what tells `class a` and `class b` apart."""
+MOST = 5000
+"""Labels among which slips are looked for; more are no classes."""
 
 
-def alike(counts: Mapping[str, int], few: int) -> list[tuple[str, str]]:
-    """Pairs of labels that differ only in case, blanks and punctuation, or in one letter where the
-    rarer has fewer than `few` rows. The rarer comes first.
+def same(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Those that differ only in case, and in blanks, hyphens and underscores between letters.
 
     `counts`: the rows of each label.
     """
     folded: dict[str, list[str]] = defaultdict(list)
     for label in counts:
         folded[_folded(label)].append(label)
-    pairs = [(one, other) for same in folded.values() for one in same[1:] for other in same[:1]]
-    for first, second in _one_letter_apart(folded):
-        for one in folded[first]:
-            pairs += [
-                (one, other) for other in folded[second] if min(counts[one], counts[other]) < few
-            ]
-    ordered = (sorted(pair, key=lambda label: (counts[label], label)) for pair in pairs)
-    return sorted({(rare, common) for rare, common in ordered})
+    return _with_the_commonest(folded.values(), counts)
+
+
+def nearly(counts: Mapping[str, int], few: int) -> list[tuple[str, str]]:
+    """Those of letters alone that differ in one, where the rarer has fewer than `few` rows."""
+    words: dict[str, str] = {}
+    for label in sorted(counts, key=lambda one: counts[one]):
+        if _may_slip(label):
+            words[_folded(label)] = label
+    if len(words) > MOST:
+        return []
+    alike: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for word, label in words.items():
+        for at in range(len(word)):
+            shorter = word[:at] + word[at + 1 :]
+            alike[at, shorter].append(label)
+            if other := words.get(shorter):
+                alike[-1, shorter] += [label, other]
+    pairs = _with_the_commonest(alike.values(), counts)
+    return [(rare, common) for rare, common in pairs if counts[rare] < few]
+
+
+def _with_the_commonest(
+    groups: Iterable[Sequence[str]], counts: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    pairs = set()
+    for group in groups:
+        if len(group) > 1:
+            *others, common = sorted(set(group), key=lambda label: (counts[label], label))
+            pairs |= {(other, common) for other in others}
+    return sorted(pairs)
 
 
 def _folded(label: str) -> str:
-    letters = "".join(char for char in label.casefold() if char.isalnum())
-    return letters or label
+    """A sign beside a digit or at an end says something: -1, A+, C#."""
+    return _BETWEEN_LETTERS.sub("", label.strip().casefold())
 
 
-def _one_letter_apart(words: Iterable[str]) -> set[tuple[str, str]]:
-    """Numbers tell labels apart, so a digit is no letter."""
-    there = {word for word in words if len(word) >= SHORTEST}
-    pairs = set()
-    without: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for word in sorted(there):
-        for at, char in enumerate(word):
-            if char.isdigit():
-                continue
-            shorter = word[:at] + word[at + 1 :]
-            if shorter in there:
-                pairs.add((shorter, word))
-            pairs |= {(other, word) for other in without[at, shorter]}
-            without[at, shorter].append(word)
-    return pairs
+def _may_slip(label: str) -> bool:
+    folded = _folded(label)
+    words = re.split(r"[\s_-]+", label.strip())
+    return (
+        SHORTEST <= len(folded) <= LONGEST
+        and folded.isalpha()
+        and all(len(word) >= SHORTEST_WORD for word in words)
+    )
+
+
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])")

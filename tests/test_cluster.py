@@ -32,6 +32,7 @@ from agent.tasks.selection import Selection
 from agent.tasks.task import Task
 from agent.tasks.worker import Order
 from benchmarks.cluster import SlowServer, workers_of
+from tests.emulator import hearing
 
 pytest.importorskip("ray")
 

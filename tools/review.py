@@ -51,6 +51,7 @@ class Review:
         examples=[
             "is anything wrong with the examples in messages.csv?",
             "check the training data for mistakes",
+            "look through the rows of examples.csv before training",
             "are there duplicates or wrong labels in tickets.csv?",
         ],
         choices={"path": _data},

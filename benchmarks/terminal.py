@@ -31,6 +31,8 @@ REQUEST = (
 COLUMNS, ROWS = 100, 40
 EVERY = 0.37
 """Seconds between two keys, in no step with anything that the program does."""
+FEWEST = 400
+"""Tokens, so that there are some stretches to compare."""
 LOADING = 300.0
 GIVEN_UP = 2.0
 """Seconds."""
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--tokens", type=int, default=2000)
     args = parser.parse_args()
+    if args.tokens < FEWEST:
+        parser.error(f"--tokens {args.tokens}: less than {FEWEST} say too little")
     _say("as it is")
     quiet = _in_terminal(args.model, args.tokens, typing=False)
     _say("with keys that are pressed")

@@ -26,16 +26,18 @@ SETTLING = 5
 
 def main() -> None:
     file = Path(os.environ["STRETCHES"])
-    add, init = Painter.add, Terminal.__init__
-    pieces, began = 0, 0.0
+    add, end, init = Painter.add, Painter.end, Terminal.__init__
+    pieces, began, waiting = 0, 0.0, ""
 
     def is_drawn() -> bool:
         return pieces // LENGTH % 2 == 0
 
     def counted(painter: Painter, text: str) -> None:
-        nonlocal pieces, began
+        nonlocal pieces, began, waiting
+        waiting += text
         if is_drawn():
-            add(painter, text)
+            add(painter, waiting)
+            waiting = ""
         at = pieces % LENGTH
         if at == SETTLING:
             began = time.monotonic()
@@ -44,12 +46,19 @@ def main() -> None:
                 stream.write(json.dumps([is_drawn(), time.monotonic() - began]) + "\n")
         pieces += 1
 
+    def ended(painter: Painter) -> None:
+        nonlocal pieces, waiting
+        add(painter, waiting)
+        pieces, waiting = 0, ""  # from here on all is drawn
+        end(painter)
+
     def begun(terminal: Terminal, *given: Any) -> None:
         init(terminal, *given)
         terminal._live = _held(terminal._live, is_drawn)
         terminal._status = _held(terminal._status, is_drawn)
 
     Painter.add = counted  # type: ignore[assignment,method-assign]
+    Painter.end = ended  # type: ignore[assignment,method-assign]
     Terminal.__init__ = begun  # type: ignore[assignment,method-assign]
     cli.main()
 

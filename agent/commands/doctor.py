@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
 import platform
 import shutil
@@ -31,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _findings() -> Iterator[tuple[str, str]]:
+    import importlib.metadata
+
     import psutil
 
     from agent import catalog, machine

@@ -256,7 +256,8 @@ def wanting(examples: Examples) -> str:
             "add rows"
         )
     if len(names) == 1:
-        return f"there is no label but {names[0]!r}: add rows with another, or name another column"
+        only = shortened(names[0])
+        return f"there is no label but {only!r}: add rows with another, or name another column"
     if not examples.held:
         return "no row is left to be held out: add rows, or give a file of held-out rows"
     return ""

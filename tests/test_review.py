@@ -65,7 +65,8 @@ def test_a_file_that_is_hopeless_says_why_and_lists_its_rows(
     tmp_path: Path, embedder: Embedder
 ) -> None:
     said = review(tmp_path, [("I love it", "good"), ("awful", "good"), ("bad", "poor")], embedder)
-    assert "3 usable rows are left for training, and 20 are needed" in said
+    assert "20 rows are needed for training, and only 3 can be used" in said
+    assert "were compared" not in said
     assert "data.csv:3: 'awful' is 'good'" in said
     assert said.endswith("Not ready to train. Mend first what is wrong.")
     assert "The rows" not in review(tmp_path, rows_of(FEW + 1), embedder)

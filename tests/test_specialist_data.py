@@ -647,7 +647,7 @@ def test_half_a_surrogate_pair_costs_its_row(write: Write) -> None:
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        (reviews(15), "20 are needed"),
+        (reviews(15), "20 rows are needed"),
         ([(text, "same") for text, _ in reviews()], "no label but 'same'"),
         ([*reviews(), *(("", "bad") for _ in range(70))], "70 of the 130 rows.*empty text"),
         ([("", "") for _ in range(60)], "60 of the 60 rows"),

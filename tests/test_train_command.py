@@ -106,7 +106,7 @@ def test_a_wrong_wish_is_told(tmp_path: Path, base: Path, words: list[str], told
     [
         (b"", "empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 20, "picture"),
-        (b"message,topic\n" + b"my parcel is late,stock\n" * 3, "usable rows"),
+        (b"message,topic\n" + b"my parcel is late,stock\n" * 3, "20 rows are needed"),
         (b"message,topic\n" + b"".join(b"text %d,stock\n" % n for n in range(90)), "stock"),
     ],
     ids=["empty", "binary", "few rows", "one label"],

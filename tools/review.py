@@ -94,7 +94,7 @@ class Review:
     def _doubts(self, rows: Sequence[Example]) -> tuple[list[str], list[str]]:
         """Rows with a doubtful label, and how many were looked at; nothing of rows without one."""
         labelled = [one for one in rows if len(one.labels) == 1 and one.text]
-        if not labelled:
+        if len(rows) <= FEW or not labelled:
             return [], []
         embedder = self._embedder()
         if embedder is None:

@@ -251,10 +251,8 @@ def wanting(examples: Examples) -> str:
     """Why it is hopeless to train on them; "": it is not."""
     names = examples.labels
     if len(examples.train) < FEWEST:
-        return (
-            f"{len(examples.train)} usable rows are left for training, and {FEWEST} are needed: "
-            "add rows"
-        )
+        usable = len(examples.train)
+        return f"{FEWEST} rows are needed for training, and only {usable} can be used: add rows"
     if len(names) == 1:
         only = shortened(names[0])
         return f"there is no label but {only!r}: add rows with another, or name another column"

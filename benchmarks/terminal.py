@@ -114,21 +114,23 @@ def _in_terminal(
         )  # fmt: skip
         one.see("window .* GB", seconds=LOADING)  # of the status line: the model is there
         process = psutil.Process(one.child.pid)
-        all_before, drawn_before = _processor(process)
+        all_before, drawn_before = _processor(process), _drawing(process)
+        drawn: dict[int, float] = {}
         before, echoes = len(one.raw), []
         one.send(REQUEST + "\r")
         while not re.search(r"[\d.]+ tok/s", one.screen):
             _pass(one, EVERY)
+            drawn |= _drawing(process)  # of a thread that has ended, as it was seen last
             if typing:
                 echoes.append(_echo(one))
-        all_after, drawn_after = _processor(process)
+        all_after = _processor(process)
         written = len(one.raw[before:].encode())
         one.leave()
         messages = read(home / "sessions.db", 1)
         answer = max((str(one.text) for one in messages if one.type == "ai"), key=len)
         return Result(
             echoes,
-            (drawn_after - drawn_before) / (all_after - all_before),
+            sum(drawn[id] - drawn_before.get(id, 0.0) for id in drawn) / (all_after - all_before),
             written / len(answer.encode()),
         )
 
@@ -151,12 +153,16 @@ def _echo(one: Emulator) -> float:
     return seconds
 
 
-def _processor(process: psutil.Process) -> tuple[float, float]:
-    """Seconds of the whole program and its model, and of the threads that draw."""
-    threads = process.threads()
-    drawing = sum(t.user_time + t.system_time for t in threads if t.id != process.pid)
+def _processor(process: psutil.Process) -> float:
+    """Seconds of the whole program and its model."""
     model = sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True))
-    return sum(process.cpu_times()[:2]) + model, drawing
+    return float(sum(process.cpu_times()[:2]) + model)
+
+
+def _drawing(process: psutil.Process) -> dict[int, float]:
+    """Seconds of each thread that draws: of all but the first."""
+    threads = process.threads()
+    return {t.id: t.user_time + t.system_time for t in threads if t.id != process.pid}
 
 
 if __name__ == "__main__":

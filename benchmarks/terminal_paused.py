@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from agent import cli
 from agent.repl.painter import Painter
@@ -57,10 +58,12 @@ def main() -> None:
         terminal._live = _held(terminal._live, is_drawn)
         terminal._status = _held(terminal._status, is_drawn)
 
-    Painter.add = counted  # type: ignore[assignment,method-assign]
-    Painter.end = ended  # type: ignore[assignment,method-assign]
-    Terminal.__init__ = begun  # type: ignore[assignment,method-assign]
-    cli.main()
+    with (
+        patch.object(Painter, "add", counted),
+        patch.object(Painter, "end", ended),
+        patch.object(Terminal, "__init__", begun),
+    ):
+        cli.main()
 
 
 def _held(ask: Callable[[], Any], is_drawn: Callable[[], bool]) -> Callable[[], Any]:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 from agent.errors import UnknownName, UsageError
@@ -99,6 +100,11 @@ def filled(task: Task, values: Mapping[str, Any]) -> dict[str, Any]:
         name: _text(name, values[name]) if one.type == "file" else values[name]
         for name, one in task.form.inputs.items()
     }
+
+
+def in_templates(filled: Mapping[str, Any]) -> dict[str, Any]:
+    """Each input by its name, and all of them as `inputs`."""
+    return {**filled, "inputs": SimpleNamespace(**filled)}
 
 
 def digests(task: Task, values: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from agent.errors import UsageError
@@ -71,7 +70,7 @@ class Collisions:
             filled = inputs.filled(self._task, given) if self._reads else given
         except UsageError:  # this row will be told it
             return
-        values = {**filled, "inputs": SimpleNamespace(**filled)}
+        values = inputs.in_templates(filled)
         for path in self._known:
             with suppress(templates.TemplateProblem):
                 if file := place_of(templates.render(path, values).strip()):
@@ -79,7 +78,8 @@ class Collisions:
 
     def refuse(self) -> None:
         """Raises UsageError where a file would be written over."""
-        for path in self._constant:
+        if self._constant:
+            path = self._constant[0]
             raise UsageError(f"{self._where(path)}: every row would write {path!r}; {WAY_OUT}")
         if self._first:
             raise UsageError(self._first)

@@ -233,7 +233,7 @@ class _Run:
             if not self.means.tape.is_replay:  # else that was done, with the tools that there were
                 refuse(self.task, self.means.tools, self.means.skills)
             filled = inputs.filled(self.task, envelope.inputs)
-            self._values = {**filled, "inputs": SimpleNamespace(**filled)}
+            self._values = inputs.in_templates(filled)
             self.checks += brought.checks(self.task, envelope.inputs)
             self._functions = brought.functions(self.task, envelope.inputs)
             before = checks.snapshot(self.means.folder, self.checks)

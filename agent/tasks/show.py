@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agent.errors import UsageError
-from agent.tasks import templates
+from agent.tasks import inputs, templates
 from agent.tasks.form import Step
 from agent.tasks.task import Task
 
@@ -30,7 +30,7 @@ def prompts(task: Task, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Titles, and what is sent or called. Raises UsageError with the line of a wrong template."""
     earlier: dict[str, Any] = {}
     for at, step in enumerate(task.steps):
-        there = {**values, "inputs": SimpleNamespace(**values), "steps": SimpleNamespace(**earlier)}
+        there = {**inputs.in_templates(values), "steps": SimpleNamespace(**earlier)}
         if step.each is not None:
             there["item"] = _Unsaid("item")
         yield from _one(task, at, step, there)

@@ -14,6 +14,7 @@ QUIET = {
     "ANONYMIZED_TELEMETRY": "False",
     "LANGSMITH_TRACING": "false",
     "LANGCHAIN_TRACING_V2": "false",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # some send what is validated; each start looks for them
     "TOKENIZERS_PARALLELISM": "false",
 }
 

@@ -18,6 +18,7 @@ from agent.commands.waiting import waiting_unless_quiet
 from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from tools.errors import ToolError
+from tools.quiet import quiet
 
 if TYPE_CHECKING:
     from agent.events import Event
@@ -51,6 +52,7 @@ def refused(error: str, reason: str = "usage", name: str = "", hash: str = "") -
 
 
 def run(args: argparse.Namespace) -> int:
+    quiet()
     from agent.tasks.read import read
 
     code, task = 1, None

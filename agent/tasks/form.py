@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 
 from agent.settings import LONGEST
 from agent.tasks import bounds
-
-CONFIG = ConfigDict(extra="forbid")
-"""What stands under a key is read by `schema.py`: here it would cost every start a tenth of a
-second."""
 
 Seconds = Annotated[float, Field(gt=0, le=LONGEST)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -27,8 +23,15 @@ Type = Literal[
 ]
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Input:
+class Keys:
+    """Those that a class names, and no others. What stands under a key is read by `schema.py`: here
+    it would cost every start a tenth of a second."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Input(Keys):
     """What a task is given."""
 
     type: Type = "string"
@@ -43,8 +46,8 @@ class Input:
     """The only legal values."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Drawing:
+@dataclass(frozen=True)
+class Drawing(Keys):
     """How the next token is drawn. Without these keys it is always the likeliest."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
@@ -59,8 +62,8 @@ class Drawing:
     """A reply ends before the first of these strings."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Bounds:
+@dataclass(frozen=True)
+class Bounds(Keys):
     """When one of them is reached, the task ends."""
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 12
@@ -73,8 +76,8 @@ class Bounds:
     """For a tool that does not say."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Check:
+@dataclass(frozen=True)
+class Check(Keys):
     """One thing that must be true of the run. What it looks at is the answer, if nothing else is
     said. Exactly one of its keys says what is checked; `path` alone checks that something is
     there."""
@@ -128,8 +131,8 @@ class Check:
     """What the check is called in the results."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Step:
+@dataclass(frozen=True)
+class Step(Keys):
     """Something that is asked of the model, or a call of a tool."""
 
     id: Name
@@ -138,7 +141,7 @@ class Step:
     """A template: what the model is asked, in a conversation of its own."""
     tool: str | None = None
     """A tool that is called directly, without the model."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
     """Of that call. Texts are templates."""
     condition: Annotated[str | bool | None, Field(alias="if")] = None
     """An expression; the step is left out when it is false."""
@@ -153,8 +156,8 @@ class Step:
     `[]` none."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Labels:
+@dataclass(frozen=True)
+class Labels(Keys):
     """What `tinsmith eval` runs the task over, and which column says what is right."""
 
     rows: str = ""
@@ -167,14 +170,14 @@ class Labels:
     """How far off a number may be."""
 
 
-@dataclass(frozen=True, config=CONFIG)
-class Form:
+@dataclass(frozen=True)
+class Form(Keys):
     """A task for Tinsmith."""
 
     name: str = ""
     """Without it, the file's name."""
     description: str = ""
-    inputs: dict[Name, Input] = Field(default_factory=dict)
+    inputs: dict[Name, Input] = field(default_factory=dict)
     """What the task is given. Templates use them by their names."""
     model: str = ""
     """A name from `tinsmith models`, or a path. Without it, the user's own."""
@@ -198,7 +201,7 @@ class Form:
     """A JSON schema for the answer to `prompt`, which is decoded under it and always parses."""
     steps: tuple[Step, ...] = ()
     """In the place of `prompt`, one after the other. The answer of the last is the task's."""
-    outputs: dict[str, str] = Field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
     """Files, in the working folder, and the template of what is written into each. Both may hold
     templates. They are written when every check has passed."""
     checks: tuple[Check, ...] = ()

@@ -12,7 +12,7 @@ class PathProblem(Exception):
 
 def wrong_path(path: str) -> str:
     """Why it is no JSON path (RFC 9535); "" when it is one."""
-    from jsonpath.exceptions import JSONPathError
+    from jsonpath_rfc9535 import JSONPathError
 
     try:
         _path(path)
@@ -23,16 +23,16 @@ def wrong_path(path: str) -> str:
 
 def at(path: str, value: Any) -> list[Any]:
     """All that stands at a JSON path. Raises PathProblem."""
-    from jsonpath.exceptions import JSONPathError
+    from jsonpath_rfc9535 import JSONPathError
 
     try:
-        return list(_path(path).findall(value))
+        return list(_path(path).find(value).values())
     except (JSONPathError, RecursionError) as error:
         raise PathProblem(f"{path!r}: {str(error).splitlines()[0]}") from None
 
 
 @lru_cache(128)
 def _path(path: str) -> Any:
-    import jsonpath
+    import jsonpath_rfc9535
 
-    return jsonpath.compile(path)
+    return jsonpath_rfc9535.compile(path)

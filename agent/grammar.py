@@ -9,6 +9,7 @@ only the arguments are written by the model, under the JSON schema of that tool.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,9 +60,15 @@ OPENERS = ("<tool_call>", "```", "{", '{"', "{{", "[{", '[{"')
 
 
 def text(
-    form: CallForm, encode: Callable[[str], list[int]], ends: Iterable[int], tools: bool
+    form: CallForm,
+    encode: Callable[[str], list[int]],
+    ends: Iterable[int],
+    tools: bool,
+    pattern: str = "",
 ) -> str:
     """Anything but nothing, and no call in it; then one of `ends`, the tokens that end a turn.
+
+    `pattern`: what the whole text has to match (`wrong_pattern`).
 
     They are named because llguidance inside llama.cpp knows but one, and for models such as SmolLM2
     it is not the one they end with.
@@ -71,14 +78,28 @@ def text(
     of the decoding, so only the beginning is.
     """
     forbidden = []
-    if tools:
+    if tools and not pattern:
         forbidden.append(r"\s*(```\w*\s*)?[{}\[\]<,;:)](.|\n)*")
         forbidden.append(r"\s*```json(.|\n)*")
     if len(encode(form.marker)) > 1:  # else it is a special token, which no text can match
         forbidden.append(f"(.|\\n)*{form.marker}(.|\\n)*")
     rules = "".join(f" & ~/{one}/" for one in forbidden)
     last = " | ".join(f"<[{token}]>" for token in sorted(ends))
-    return HEAD + f"start: TEXT ({last})?\nTEXT: /\\s*\\S(.|\\n)*/{rules}\n"
+    wanted = pattern.replace("/", r"\/") or r"\s*\S(.|\n)*"
+    return HEAD + f"start: TEXT ({last})?\nTEXT: /{wanted}/{rules}\n"
+
+
+def wrong_pattern(pattern: str) -> str:
+    """Why no text can be held to this regular expression (Rust's); "" when one can."""
+    if "\n" in pattern:
+        return r"it goes over several lines; a line end is written \n"
+    from llguidance import LLMatcher
+
+    wanted = pattern.replace("/", r"\/")
+    grammar = LLMatcher.grammar_from_lark(f"start: TEXT\nTEXT: /{wanted}/\n")
+    problem: str = LLMatcher.validate_grammar(grammar)
+    found = re.search(r"^error: (.*)$", problem, re.MULTILINE)
+    return found[1] if found else problem.strip().partition("\n")[0]
 
 
 def reasoning(encode: Callable[[str], list[int]]) -> str:

@@ -314,7 +314,8 @@ class Agent:
             )
             specs, choice = self._offering.offer(self.engine, self._prompt(), known, so_far)
             turn.mend = ""
-            choice = replace(choice, schema=turn.schema)
+            pattern = following.pattern_of(turn.skill, self.session.messages)
+            choice = replace(choice, schema=turn.schema, pattern=pattern)
             self.trace.offered(specs, choice, self._offering.verdict)
             # while it was asked whether a tool fits
             if self._stopped.is_set() or turn.deadline.is_past:

@@ -201,10 +201,46 @@ def test_without_tools_an_answer_may_begin_with_code() -> None:
     assert begins("```python\nprint({})\n```", tools=False)
 
 
-def begins(text: str, tools: bool) -> bool:
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [
+        ("- a/b: yes\n- c: no", True),
+        ("- a/b: yes\nSo it is.", False),
+        ("Here it is:", False),
+        ("- <tool_call>: x", False),
+    ],
+)
+def test_a_text_is_held_to_a_pattern_as_a_whole(text: str, may: bool) -> None:
+    pattern = r"- [\w/<>]+: \w+(\n- \w+: \w+)*"
+    assert not grammar.wrong_pattern(pattern)
+    assert begins(text, tools=True, pattern=pattern) == may
+
+
+def test_a_text_does_not_end_before_it_matches_its_pattern() -> None:
+    assert begins("text,label\na,b\xff", tools=True, pattern=r"text,label(\n\w,\w)+")
+    assert not begins("text,label\n\xff", tools=True, pattern=r"text,label(\n\w,\w)+")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("a(b", "unclosed group"),
+        ("a(?=b)", "look-around, including look-ahead and look-behind, is not supported"),
+        ("a\nb", "a line end is written"),
+        (r"a/b\p{L}", ""),
+    ],
+)
+def test_what_no_text_can_be_held_to_is_told(pattern: str, why: str) -> None:
+    assert why in grammar.wrong_pattern(pattern)
+    assert bool(why) == bool(grammar.wrong_pattern(pattern))
+
+
+def begins(text: str, tools: bool, pattern: str = "") -> bool:
+    """Whether `text` may be written; \xff in it is the token that ends a turn."""
     from llguidance import LLMatcher
 
-    lark = grammar.text(grammar.HERMES, lambda text: [1], [255], tools).removeprefix(grammar.HEAD)
+    written = grammar.text(grammar.HERMES, lambda text: [1, 2], [255], tools, pattern)
+    lark = written.removeprefix(grammar.HEAD)
     reader = LLMatcher(tables(), LLMatcher.grammar_from_lark(lark))
-    tokens = list(text.encode())
+    tokens = list(text.encode("latin-1" if "\xff" in text else "utf-8"))
     return bool(reader.try_consume_tokens(tokens) == len(tokens))

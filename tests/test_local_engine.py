@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -113,6 +114,13 @@ def test_a_forced_call_is_valid_even_from_a_model_too_weak_for_tools(
     call: dict[str, Any] = dict(message.tool_calls[0])
     assert call["name"] == "get_weather"
     jsonschema.validate(call["args"], WEATHER.parameters)
+
+
+def test_a_text_matches_the_pattern_that_it_is_held_to(small: LocalEngine) -> None:
+    choice = Choice("text", pattern=r"mood,(good|bad)(\n[a-z]+,(good|bad)){2}")
+    _, message = reply(small, talk("Hello."), [WEATHER], choice=choice)
+    assert message.response_metadata["finish"] == "stop"
+    assert re.fullmatch(choice.pattern, message.text)
 
 
 def test_a_call_cut_off_is_marked_and_not_given(small: LocalEngine) -> None:

@@ -93,6 +93,7 @@ def test_all_that_a_skill_says_is_read(tmp_path: Path) -> None:
         ("name: tea\ndescription: x\nmetadata: no", 4, "'metadata' is to be keys with a text each"),
         ("name: tea\ndescription: x\nmetadata:\n  version: 1.0", 5, 'in quotes: "1.0"'),
         ("name: tea\ndescription: x\nallowed-tools: [a, b]", 4, "with a blank between them"),
+        ("name: tea\ndescription: x\nmetadata:\n  tinsmith-answer: a(b", 5, "unclosed group"),
         ("- tea", 2, "the front matter is of the form"),
     ],
 )
@@ -380,6 +381,22 @@ def test_the_calls_that_a_skill_begins_its_steps_with_are_made_in_their_order(
     assert results[1:] == ["one.txt", "two.txt"]
     assert isinstance(events[-1], TurnEnded)
     assert events[-1].answer == "Two files."
+
+
+def test_the_answer_is_held_to_the_skills_pattern_but_for_an_error_that_is_told(
+    tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    about = "Brew a pot of tea.\nmetadata:\n  tinsmith-answer: '- .+'"
+    head = HEAD.format(name="tea", about=about)
+    write(tmp_path / "s", "tea", head + "1. Call `read_file`.\n")
+    script = (call("read_file", path="lost.txt"), say("It is not there."), say("So."), say("So."))
+    engine = ScriptedEngine(*script)
+    agent = built(engine, tmp_path / "s", embedder)
+    list(agent.send("brew a pot of tea"))
+    assert [one.choice.pattern for one in engine.seen] == ["- .+", ""]
+    list(agent.send("what is the capital of France?"))
+    assert engine.seen[-1].choice.pattern == ""
 
 
 def test_a_tool_that_the_skill_does_not_name_is_not_called_for_it(

@@ -64,6 +64,8 @@ class Choice:
     """The messages describe the tools already; the stable prefix must not."""
     schema: Mapping[str, Any] | None = None
     """A JSON schema: a text is one JSON value of it, and nothing else."""
+    pattern: str = ""
+    """A regular expression (Rust's) that a text matches as a whole, in engines on this machine."""
 
 
 class Engine(Protocol):

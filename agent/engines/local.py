@@ -93,7 +93,11 @@ class LocalEngine:
                     sampling = replace(sampling, stop=())
                 else:
                     rules = grammar.text(
-                        self._form, self._model.encode, self._model.end_tokens, bool(tools)
+                        self._form,
+                        self._model.encode,
+                        self._model.end_tokens,
+                        bool(tools),
+                        choice.pattern,
                     )
                 content, finish = yield from self._text(draft, rules, sampling)
                 if choice.schema is not None:

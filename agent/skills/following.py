@@ -2,11 +2,13 @@
 
 A small model that reads "call it first" answers in words all the same, and behind long results it
 has forgotten what its answer was to look like. So the loop holds it to the calls that the skill's
-steps begin with, and says the skill's form again before the answer.
+steps begin with, says the skill's form again before the answer, and lets it write nothing but what
+matches the skill's pattern.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,18 @@ def due(
         if step.each and called[-1] == step.tool and mend != step.tool:
             return "" if failed else step.tool
     return ""
+
+
+def pattern_of(skill: Skill | None, sent: Sequence[BaseMessage]) -> str:
+    """What the answer matches; "" for anything. Where every call of this turn has failed, that is
+    told in words."""
+    from langchain_core.messages import ToolMessage
+
+    if skill is None or not skill.pattern:
+        return ""
+    turn = itertools.takewhile(lambda one: one.type != "human", reversed(sent))
+    ends = [one.status for one in turn if isinstance(one, ToolMessage)]
+    return skill.pattern if not ends or "success" in ends else ""
 
 
 def form_of(skill: Skill | None) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE = "SKILL.md"
 KEYS = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
+PATTERN = "tinsmith-answer"
+"""The key of `metadata` that is ours."""
 LONGEST = {"name": 64, "description": 1024, "compatibility": 500}
 """Characters."""
 LARGEST = 1_000_000
@@ -52,6 +54,9 @@ class Skill:
     """Those that begin with a call, in their order."""
     form: str = ""
     """The body without these lines: how the answer is to be."""
+    pattern: str = ""
+    """A regular expression (Rust's) that the answer matches as a whole: `tinsmith-answer` in
+    `metadata`."""
     files: tuple[str, ...] = ()
     """Beside SKILL.md, relative to the folder."""
     license: str = ""
@@ -108,6 +113,7 @@ def read(folder: Path) -> tuple[Skill | None, list[Mistake]]:
         tools=tuple(allowed or dict.fromkeys(_TICKED.findall(body))),
         steps=tuple(Step(tool, "each" in rest.split()) for tool, rest in _STEP.findall(body)),
         form=re.sub(r"\n{2,}", "\n", _STEP.sub("", body)).strip(),
+        pattern=str(found.get("metadata", {}).get(PATTERN, "")),
         files=files,
         license=str(found.get("license", "")),
         compatibility=str(found.get("compatibility", "")),
@@ -241,7 +247,14 @@ class _Head:
         if not isinstance(node, yaml.MappingNode):
             self._wrong(_line(node), "'metadata' is to be keys with a text each")
             return {}
-        texts = {key: self._string(key, value) for key, value in self._nodes(node).items()}
+        nodes = self._nodes(node)
+        texts = {key: self._string(key, value) for key, value in nodes.items()}
+        if pattern := texts.get(PATTERN):
+            from agent.grammar import wrong_pattern
+
+            if why := wrong_pattern(pattern):
+                said = f"{PATTERN!r} of 'metadata' is no pattern for an answer: {why}"
+                self._wrong(_line(nodes[PATTERN]), said)
         return {key: text for key, text in texts.items() if text is not None}
 
     def _check(self, key: str, value: str, node: Any) -> None:

@@ -203,6 +203,17 @@ def test_several_labels_have_paths_and_an_eval_key_leaves_the_hash_as_it_is() ->
     assert [(one.path, one.within) for one in made.form.checks] == [("$.kind", 1), ("$.n", 1)]
 
 
+def test_a_column_that_may_say_any_part_of_an_object_is_not_compared_with_all_of_it() -> None:
+    text = f"prompt: hi\n{KIND.replace('}}, req', '}, n: {}}, req')}"
+    with pytest.raises(UsageError, match=r"label: \{gold: \$\.kind\}.*or \$ for all of it"):
+        labelled(task(text), "gold")
+    made, _ = labelled(task(text), "kind")
+    assert made.form.checks[0].path == "$.kind"
+    whole, _ = labelled(task(f"{text}\neval: {{label: {{gold: $}}}}"))
+    said = '{"kind": "a", "n": 1}'
+    assert done(whole, say(said), label_gold='{"n": 1, "kind": "a"}').reason == "done"
+
+
 def test_without_a_label_or_a_check_nothing_says_what_is_right() -> None:
     with pytest.raises(UsageError, match="nothing says what is right: name the column"):
         labelled(task("prompt: hi"))

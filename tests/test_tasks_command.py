@@ -128,6 +128,16 @@ def test_a_record_is_replayed_without_a_model_a_tool_or_torch(folder: Path, tmp_
     assert (other.returncode, "the input n was 2 and is 5" in other.stdout) == (2, True)
 
 
+def test_an_input_that_was_given_for_a_record_need_not_be_given_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    record = "five.record.jsonl"
+    live = here("run", "sum.task.yaml", "n=5", "--record", record, *scripted(tmp_path, *LINES))
+    again = here("run", "sum.task.yaml", "--replay", record)
+    assert timeless(json.loads(again.stdout)) == timeless(json.loads(live.stdout))
+    assert json.loads(again.stdout)["inputs"]["n"] == 5
+
+
 def test_tasks_new_writes_one_that_is_right_and_says_what_to_do(folder: Path) -> None:
     done = here("tasks", "new", "mine")
     assert (done.returncode, done.stdout) == (0, "mine.task.yaml\n")

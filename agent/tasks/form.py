@@ -164,8 +164,8 @@ class Labels(Keys):
     """A file of rows, as its path from the folder of the task."""
     label: str | dict[str, str] = ""
     """A column. It says what the answer must be; where the answer's schema has a property of this
-    name, or only one property, what that must be. Or, for each of several columns, a JSON path in
-    the answer. They are compared as the check `same` does."""
+    name, or only one property, what that must be; of several it has to be said which. Or, for each
+    of several columns, a JSON path in the answer. They are compared as the check `same` does."""
     within: Annotated[float, Field(ge=0)] = 0.0
     """How far off a number may be."""
 

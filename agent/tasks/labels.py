@@ -45,7 +45,8 @@ def labelled(task: Task, label: str = "") -> tuple[Task, dict[str, str]]:
 
 
 def _paths(task: Task, label: str | Mapping[str, str]) -> Mapping[str, str]:
-    """By column, the path in the answer; "" for the answer itself."""
+    """By column, the path in the answer; "" for the answer itself. Raises UsageError where it is an
+    object of which a column is more likely to say one part."""
     if isinstance(label, Mapping):
         return label
     if not label:
@@ -54,7 +55,14 @@ def _paths(task: Task, label: str | Mapping[str, str]) -> Mapping[str, str]:
     properties = list(schema.get("properties", ()))
     if label in properties:
         return {label: _member(label)}
-    return {label: _member(properties[0]) if len(properties) == 1 else ""}
+    if len(properties) > 1:
+        first = _member(properties[0])
+        raise UsageError(
+            f"{task.file}: the answer is an object with {', '.join(properties)}; which of them the "
+            f"column {label!r} says stands in the file: `eval: {{label: {{{label}: {first}}}}}`, "
+            "or $ for all of it"
+        )
+    return {label: _member(properties[0]) if properties else ""}
 
 
 def _member(name: str) -> str:

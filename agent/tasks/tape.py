@@ -375,8 +375,8 @@ def recorded(means: Means, tape: Recorder) -> Means:
 
 
 def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> tuple[Means, Mapping[str, Any]]:
-    """What `task` is run with to do again what `file` has kept, and the inputs: what has to be
-    given and is not is as it was then.
+    """What `task` is run with to do again what `file` has kept, and the inputs: what is not
+    given is as it was then.
 
     Raises ReplayDiffers with what differs: the task, an input, the text of a file.
     """
@@ -384,7 +384,7 @@ def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> tuple[Means, M
 
     tape = _read(file)
     then = tape.begin["inputs"]
-    given = {**{name: then[name] for name in task.needs() if name in then}, **given}
+    given = {**{name: then[name] for name in task.form.inputs if name in then}, **given}
     now = json.loads(json.dumps(_about(task, given)))
     if found := list(_differences(tape.begin, now)):
         raise ReplayDiffers(

@@ -95,6 +95,13 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
+def is_made_up(arguments: Mapping[str, Any], said: str) -> bool:
+    """Whether one of the texts (of a path, what is behind the last slash) is nowhere in `said`."""
+    texts = [value for value in _leaves(arguments) if isinstance(value, str)]
+    names = (text.rstrip("/").rpartition("/")[2] for text in texts)
+    return any(name and name.casefold() not in said.casefold() for name in names)
+
+
 def names_more(arguments: Mapping[str, Any], request: str) -> bool:
     """Whether `request` names something else beside one of the values: "in Rome and in Paris".
 

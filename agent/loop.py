@@ -27,7 +27,7 @@ from agent.deadline import Deadline
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
 from agent.events import Event, Notice, Reason, Stage, TextDelta, TurnEnded, Usage
-from agent.grounding import request_of, without_invented_options
+from agent.grounding import is_made_up, request_of, spoken, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering, SoFar
 from agent.prompts import render
@@ -306,10 +306,12 @@ class Agent:
             known = self.specs()
             if turn.steps > 1:
                 yield from compaction.make_room_for_results(self, self._offering.stable(known))
+            due = following.due(turn.skill, turn.called, turn.mend, self.tools, self._failed())
+            turn.each = due in turn.called
             so_far = SoFar(
                 turn.called,
                 turn.mend,
-                following.due(turn.skill, turn.called, turn.mend, self.tools, self._failed()),
+                due,
                 following.tools_of(turn.skill, self.tools),
             )
             specs, choice = self._offering.offer(self.engine, self._prompt(), known, so_far)
@@ -381,7 +383,9 @@ class Agent:
             if message.tool_calls:
                 message = without_invented_options(message, self.session.messages, specs)
                 message = _with_own_ids(message)
-            if choice.mode == "call" and turn.has_made(message.tool_calls):
+            if choice.mode == "call" and (
+                turn.has_made(message.tool_calls) or self._goes_on_by_itself(turn, message)
+            ):
                 choice = replace(choice, mode="text")  # made to call, it had nothing new to call
                 continue
             if not message.response_metadata.get("cut_call") or turn.left == 0:
@@ -417,6 +421,11 @@ class Agent:
                 passages.append((one, lines_of(one.file, one.first, one.last)))
         request = request_of(self.session.messages)
         return citations.support(str(message.text), request, passages)
+
+    def _goes_on_by_itself(self, turn: _Turn, message: AIMessage) -> bool:
+        """Whether a step that calls a tool for each thing is through, and this is one made up."""
+        said = spoken(self.session.messages) if turn.each else ""
+        return turn.each and any(is_made_up(call["args"], said) for call in message.tool_calls)
 
     def _failed(self) -> bool:
         """Whether one of the latest results is an error."""
@@ -535,6 +544,8 @@ class _Turn:
         """The tool whose call was refused by the tool itself and is to be made once more."""
         self.skill: Skill | None = None
         """By which the request is done."""
+        self.each = False
+        """Its step calls once more what it has called, for the next thing."""
         self.repeats = 0
         self.wrote = False
         """A tool that changes something has done so."""

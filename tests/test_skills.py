@@ -383,6 +383,25 @@ def test_the_calls_that_a_skill_begins_its_steps_with_are_made_in_their_order(
     assert events[-1].answer == "Two files."
 
 
+def test_a_call_for_each_ends_where_the_model_makes_one_up(
+    tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "May.txt").write_text("sunny")
+    (tmp_path / "in" / "June.txt").write_text("wet")
+    monkeypatch.chdir(tmp_path)
+    steps = "1. Call `list_files`.\n2. Call `read_file` for each of them.\n3. Answer."
+    write(tmp_path / "s", "tea", HEAD.format(name="tea", about="Brew a pot of tea.") + steps)
+    reads = [call("read_file", path=f"in/{name}.txt") for name in ("may", "June", "july")]
+    engine = ScriptedEngine(call("list_files", folder="in"), *reads, say("Two."))
+    events = list(built(engine, tmp_path / "s", embedder).send("brew a pot of tea"))
+    results = [one.ok for one in events if isinstance(one, ToolFinished)]
+    assert len(results) == 3
+    assert isinstance(events[-1], TurnEnded)
+    assert events[-1].answer == "Two."
+    assert engine.seen[-1].choice.mode == "text"
+
+
 def test_the_answer_is_held_to_the_skills_pattern_but_for_an_error_that_is_told(
     tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

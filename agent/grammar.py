@@ -85,7 +85,9 @@ def text(
         forbidden.append(f"(.|\\n)*{form.marker}(.|\\n)*")
     rules = "".join(f" & ~/{one}/" for one in forbidden)
     last = " | ".join(f"<[{token}]>" for token in sorted(ends))
-    wanted = pattern.replace("/", r"\/") or r"\s*\S(.|\n)*"
+    if pattern:
+        rules += f" & /{_slashed(pattern)}/"
+    wanted = r"\s*\S(.|\n)*"
     return HEAD + f"start: TEXT ({last})?\nTEXT: /{wanted}/{rules}\n"
 
 
@@ -95,11 +97,16 @@ def wrong_pattern(pattern: str) -> str:
         return r"it goes over several lines; a line end is written \n"
     from llguidance import LLMatcher
 
-    wanted = pattern.replace("/", r"\/")
+    wanted = _slashed(pattern)
     grammar = LLMatcher.grammar_from_lark(f"start: TEXT\nTEXT: /{wanted}/\n")
     problem: str = LLMatcher.validate_grammar(grammar)
     found = re.search(r"^error: (.*)$", problem, re.MULTILINE)
     return found[1] if found else problem.strip().partition("\n")[0]
+
+
+def _slashed(pattern: str) -> str:
+    """As it stands between two slashes: those in it are escaped, if they are not yet."""
+    return re.sub(r"(\\.)|/", lambda found: found[1] or r"\/", pattern)
 
 
 def reasoning(encode: Callable[[str], list[int]]) -> str:

@@ -96,10 +96,13 @@ def _is_list(value: Any) -> bool:
 
 
 def is_made_up(arguments: Mapping[str, Any], said: str) -> bool:
-    """Whether one of the texts (of a path, what is behind the last slash) is nowhere in `said`."""
+    """Whether there are names of files among the values, and none of them stands in `said`."""
     texts = [value for value in _leaves(arguments) if isinstance(value, str)]
-    names = (text.rstrip("/").rpartition("/")[2] for text in texts)
-    return any(name and name.casefold() not in said.casefold() for name in names)
+    names = [text.rpartition("/")[2].casefold() for text in texts if _FILE.search(text)]
+    return bool(names) and not any(name in said.casefold() for name in names)
+
+
+_FILE = re.compile(r"[^\s/]\.\w{1,8}$")
 
 
 def names_more(arguments: Mapping[str, Any], request: str) -> bool:

@@ -316,7 +316,8 @@ class Agent:
             )
             specs, choice = self._offering.offer(self.engine, self._prompt(), known, so_far)
             turn.mend = ""
-            pattern = following.pattern_of(turn.skill, self.session.messages)
+            # after a file is written, it is told in words
+            pattern = "" if turn.wrote else following.pattern_of(turn.skill, self.session.messages)
             choice = replace(choice, schema=turn.schema, pattern=pattern)
             self.trace.offered(specs, choice, self._offering.verdict)
             # while it was asked whether a tool fits
@@ -397,7 +398,8 @@ class Agent:
                     "tokens; ask for less at once, or set max_tokens higher"
                 )
             sampling = replace(sampling, max_tokens=limit * MORE_ROOM)
-        if not message.tool_calls and (found := self._support(turn, message)):
+        may_add = not message.tool_calls and not choice.pattern
+        if may_add and (found := self._support(turn, message)):
             added = "".join(f" [{source}]" for source in found)
             yield TextDelta(added)
             message = message.model_copy(update={"content": f"{message.text}{added}"})
@@ -425,7 +427,8 @@ class Agent:
     def _goes_on_by_itself(self, turn: _Turn, message: AIMessage) -> bool:
         """Whether a step that calls a tool for each thing is through, and this is one made up."""
         said = spoken(self.session.messages) if turn.each else ""
-        return turn.each and any(is_made_up(call["args"], said) for call in message.tool_calls)
+        calls = message.tool_calls
+        return turn.each and bool(calls) and all(is_made_up(call["args"], said) for call in calls)
 
     def _failed(self) -> bool:
         """Whether one of the latest results is an error."""

@@ -216,6 +216,17 @@ def test_a_text_is_held_to_a_pattern_as_a_whole(text: str, may: bool) -> None:
     assert begins(text, tools=True, pattern=pattern) == may
 
 
+@pytest.mark.parametrize("pattern", [r"x\/ #.*", r"(.|\n)*[\\]*\/ # (.|\n)*", "x/ #.*"])
+def test_a_slash_in_a_pattern_does_not_end_it(pattern: str) -> None:
+    assert begins("x/ # y", tools=True, pattern=pattern)
+    assert not begins("x/ # <tool_call>", tools=True, pattern=pattern)
+
+
+def test_a_pattern_does_not_allow_an_empty_text() -> None:
+    assert not begins("\xff", tools=True, pattern="a*")
+    assert begins("a\xff", tools=True, pattern="a*")
+
+
 def test_a_text_does_not_end_before_it_matches_its_pattern() -> None:
     assert begins("text,label\na,b\xff", tools=True, pattern=r"text,label(\n\w,\w)+")
     assert not begins("text,label\n\xff", tools=True, pattern=r"text,label(\n\w,\w)+")
@@ -228,6 +239,8 @@ def test_a_text_does_not_end_before_it_matches_its_pattern() -> None:
         ("a(?=b)", "look-around, including look-ahead and look-behind, is not supported"),
         ("a\nb", "a line end is written"),
         (r"a/b\p{L}", ""),
+        (r"x\/y", ""),
+        (r"x\/ # ", ""),
     ],
 )
 def test_what_no_text_can_be_held_to_is_told(pattern: str, why: str) -> None:

@@ -135,3 +135,19 @@ def test_a_call_stays_valid_when_something_is_left_out() -> None:
         [ToolSpec("paint", "Paint.", schema)],
     )
     assert message.tool_calls[0]["args"] == made["args"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "made_up"),
+    [
+        ({"path": "in/July.txt"}, True),
+        ({"path": "in/June.txt"}, False),
+        ({"path": "june.txt"}, False),
+        ({"city": "Paris", "unit": "inch"}, False),
+        ({"day": "2025-03-02"}, False),
+    ],
+)
+def test_the_name_of_a_file_that_nobody_said_is_made_up(
+    arguments: dict[str, str], made_up: bool
+) -> None:
+    assert is_made_up(arguments, "in: May.txt, June.txt") == made_up

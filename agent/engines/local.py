@@ -92,6 +92,8 @@ class LocalEngine:
                     rules = grammar.answer(choice.schema, self._model.end_tokens)
                     sampling = replace(sampling, stop=())
                 else:
+                    if choice.pattern:
+                        sampling = replace(sampling, stop=())
                     rules = grammar.text(
                         self._form,
                         self._model.encode,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from tools.errors import first_line
+
 
 class PathProblem(Exception):
     """What cannot be looked at with a path. The message says why."""
@@ -12,23 +14,26 @@ class PathProblem(Exception):
 
 def wrong_path(path: str) -> str:
     """Why it is no JSON path (RFC 9535); "" when it is one."""
-    from jsonpath_rfc9535 import JSONPathError
-
     try:
         _path(path)
-    except (JSONPathError, RecursionError) as error:
-        return str(error).splitlines()[0]
+    except _failures() as error:
+        return first_line(error)
     return ""
 
 
 def at(path: str, value: Any) -> list[Any]:
     """All that stands at a JSON path. Raises PathProblem."""
-    from jsonpath_rfc9535 import JSONPathError
-
     try:
         return list(_path(path).find(value).values())
-    except (JSONPathError, RecursionError) as error:
-        raise PathProblem(f"{path!r}: {str(error).splitlines()[0]}") from None
+    except _failures() as error:
+        raise PathProblem(f"{path!r}: {first_line(error)}") from None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """The library's own, and what escapes it for numbers and functions that do not fit."""
+    from jsonpath_rfc9535 import JSONPathError
+
+    return JSONPathError, RecursionError, OverflowError, TypeError, AttributeError, ValueError
 
 
 @lru_cache(128)

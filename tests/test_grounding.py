@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agent.grounding import (
     is_about_more,
     is_grounded,
+    is_made_up,
     keep_grounded,
     names_more,
     without_invented_options,

@@ -68,14 +68,13 @@ def text(
 ) -> str:
     """Anything but nothing, and no call in it; then one of `ends`, the tokens that end a turn.
 
-    `pattern`: what the whole text has to match (`wrong_pattern`).
-
     They are named because llguidance inside llama.cpp knows but one, and for models such as SmolLM2
     it is not the one they end with.
 
     With `tools`, a reply does not begin with JSON or the middle of a sentence either: small models
     spell out a call then, and the user would read it. What is forbidden further in costs a twelfth
-    of the decoding, so only the beginning is.
+    of the decoding, so only the beginning is. A `pattern` that the whole text has to match
+    (`wrong_pattern`) says itself what it begins with.
     """
     forbidden = []
     if tools and not pattern:
@@ -87,21 +86,16 @@ def text(
     last = " | ".join(f"<[{token}]>" for token in sorted(ends))
     if pattern:
         rules += f" & /{_slashed(pattern)}/"
-    wanted = r"\s*\S(.|\n)*"
-    return HEAD + f"start: TEXT ({last})?\nTEXT: /{wanted}/{rules}\n"
+    return HEAD + f"start: TEXT ({last})?\nTEXT: /\\s*\\S(.|\\n)*/{rules}\n"
 
 
 def wrong_pattern(pattern: str) -> str:
     """Why no text can be held to this regular expression (Rust's); "" when one can."""
     if "\n" in pattern:
         return r"it goes over several lines; a line end is written \n"
-    from llguidance import LLMatcher
-
-    wanted = _slashed(pattern)
-    grammar = LLMatcher.grammar_from_lark(f"start: TEXT\nTEXT: /{wanted}/\n")
-    problem: str = LLMatcher.validate_grammar(grammar)
+    problem = _validated(f"start: TEXT\nTEXT: /{_slashed(pattern)}/\n")
     found = re.search(r"^error: (.*)$", problem, re.MULTILINE)
-    return found[1] if found else problem.strip().partition("\n")[0]
+    return found[1] if found else problem.partition("\n")[0]
 
 
 def _slashed(pattern: str) -> str:
@@ -155,8 +149,13 @@ def _json(schema: Mapping[str, Any]) -> str:
 
 
 def _problem(lark: str) -> str | None:
+    problem = _validated(lark.removeprefix(HEAD))
+    return problem.partition("\n")[0] or None
+
+
+def _validated(lark: str) -> str:
+    """All that is wrong with a grammar; "" when nothing is."""
     from llguidance import LLMatcher
 
-    grammar = LLMatcher.grammar_from_lark(lark.removeprefix(HEAD))
-    problem: str = LLMatcher.validate_grammar(grammar)
-    return problem.strip().splitlines()[0] if problem else None
+    problem: str = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(lark))
+    return problem.strip()

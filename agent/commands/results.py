@@ -1,4 +1,4 @@
-"""`tinsmith results`: what came of a run over rows, and what changed between two."""
+"""`tinsmith results`: what came of a run over rows, what changed, a table of it, other checks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.commands.output import say
+from agent.commands.output import say, waiting, warn
 from agent.cut import cut
 
 if TYPE_CHECKING:
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 WIDE = 60
 """Characters of a value that is shown."""
-KINDS = {"now_fail": "fails now", "now_pass": "passes now", "differ": "another answer"}
+KINDS = {
+    "now_fail": "fails now",
+    "now_checked": "fails a new check",
+    "now_pass": "passes now",
+    "differ": "another answer",
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("results", help="of a run over rows: summary, diff")
+    parser = commands.add_parser("results", help="of a run over rows: summary, diff, csv, check")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     summary = actions.add_parser("summary", help="rows, checks, errors, tokens, calls")
     summary.add_argument("file", type=Path, metavar="FILE")
@@ -32,6 +37,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     diff.add_argument("now", type=Path, metavar="B")
     diff.add_argument("--all", action="store_true", help="every row that changed, not the first 10")
     diff.set_defaults(run=_diff)
+    table = actions.add_parser("csv", help="the rows with their answers, for a spreadsheet")
+    table.add_argument("file", type=Path, metavar="FILE")
+    table.set_defaults(run=_csv)
+    check = actions.add_parser("check", help="with the checks of a task file, without the model")
+    check.add_argument("file", type=Path, metavar="RESULTS")
+    check.add_argument("task", type=Path, metavar="TASK")
+    check.add_argument("--out", type=Path, required=True, metavar="NEW")
+    check.add_argument("--tools", type=Path, action="append", default=[], metavar="PATH",
+                       help="a Python file or folder with tools; may be repeated")  # fmt: skip
+    check.set_defaults(run=_check)
     for action in (summary, diff):
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -48,11 +63,39 @@ def _summary(args: argparse.Namespace) -> int:
     return 0
 
 
+def _csv(args: argparse.Namespace) -> int:
+    from agent.tasks.table import csv_lines
+
+    for line in csv_lines(args.file):
+        say(line)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from agent.engines.scripted import ScriptedEngine
+    from agent.tasks.compare import summed
+    from agent.tasks.envelope import CODES
+    from agent.tasks.load import named_by
+    from agent.tasks.read import read
+    from agent.tasks.recheck import recheck
+    from agent.tasks.run import Means
+
+    task = read(args.task)
+    tools, skills = named_by(task, args.tools, warn)
+    with waiting("checking"):
+        recheck(task, Means(ScriptedEngine(), tools, skills), args.file, args.out)
+    found = summed(args.out)
+    for line in _lines(found):
+        say(line)
+    return CODES["checks"] if "checks" in found.reasons else 0
+
+
 def _diff(args: argparse.Namespace) -> int:
     import sys
 
     from agent.tasks.compare import SHOWN, compared
     from agent.tasks.envelope import in_words
+    from agent.tasks.task import answers_alike
 
     found = compared(args.before, args.now, sys.maxsize if args.all else SHOWN)
     if args.json:
@@ -61,20 +104,23 @@ def _diff(args: argparse.Namespace) -> int:
     before, now = found.before, found.now
     for name, one, other in (
         ("task", before.task, now.task),
-        ("the task's hash", before.hash, now.hash),
         ("model", ", ".join(before.models), ", ".join(now.models)),
     ):
         if one != other:
             say(f"{name}: {one} → {other}")
+    if before.hash != now.hash:
+        what = "checks" if answers_alike(before.hash, now.hash) else "task's steps"
+        say(f"the {what} differ ({before.hash} → {now.hash})")
     alone = f"not counted: {found.only_before:,} only in A, {found.only_now:,} only in B"
     say(f"rows: {found.both:,} in both; {alone}")
     passed = in_words("done", bool(before.checks or now.checks))
     say(f"{passed}: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
     for line in _checks(before, now):
         say(line)
+    new = f"{found.now_checked:,} fail only new checks, " if found.now_checked else ""
     say(
-        f"{found.now_pass:,} rows pass now, {found.now_fail:,} fail now, {found.differ:,} have "
-        f"another answer, {found.same:,} are as they were"
+        f"{found.now_pass:,} rows pass now, {found.now_fail:,} fail now, {new}{found.differ:,} "
+        f"have another answer, {found.same:,} are as they were"
     )
     for kind, label in KINDS.items():
         some = found.examples.get(kind, [])
@@ -106,8 +152,8 @@ def _lines(found: Summary) -> Iterator[str]:
         f"{usage.generated:,} written"
     )
     yield (
-        f"seconds: {found.seconds / found.rows:.2f} a row, {found.seconds:,.1f} of all rows "
-        "together, of which several may have run at once"
+        f"seconds: {found.seconds / found.rows:.2f} a row ({found.seconds:,.1f} in all, and less "
+        "by the clock where several ran at once)"
     )
 
 

@@ -87,21 +87,23 @@ class Changes:
     """Rows of `both` whose answer and outcome are the same."""
     now_pass: int = 0
     now_fail: int = 0
+    now_checked: int = 0
+    """Fail now, but only checks that were not there before."""
     differ: int = 0
     """Neither, but with another answer."""
     examples: dict[str, list[Change]] = field(default_factory=dict)
-    """The first of "now_pass", "now_fail", "differ"."""
+    """The first of "now_pass", "now_fail", "now_checked", "differ"."""
 
 
 def summed(file: Path) -> Summary:
     """Raises UsageError."""
-    with _indexed(file) as found:
+    with indexed(file) as found:
         return found.summary()
 
 
 def compared(before: Path, now: Path, shown: int = SHOWN) -> Changes:
     """`shown`: rows of each kind that are given. Raises UsageError."""
-    with _indexed(before) as old, _indexed(now) as new:
+    with indexed(before) as old, indexed(now) as new:
         changes = Changes(old.summary(new), new.summary(old))
         for facts in new.all():
             earlier = old.one(facts["id"])
@@ -120,8 +122,13 @@ def compared(before: Path, now: Path, shown: int = SHOWN) -> Changes:
 
 
 def _kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    if before["ok"] != now["ok"]:
-        return "now_pass" if now["ok"] else "now_fail"
+    if before["ok"] and not now["ok"]:
+        known = {check["name"] for check in before["checks"]}
+        failed = {check["name"] for check in now["checks"] if not check["passed"]}
+        is_new = now["reason"] == "checks" and not failed & known
+        return "now_checked" if is_new else "now_fail"
+    if now["ok"] and not before["ok"]:
+        return "now_pass"
     return "same" if before["answer"] == now["answer"] else "differ"
 
 
@@ -131,7 +138,7 @@ def _change(before: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
     )
 
 
-class _Indexed:
+class Indexed:
     """A file of results, each row once: with its last result."""
 
     def __init__(self, file: Path, stream: IO[bytes]) -> None:
@@ -161,7 +168,7 @@ class _Indexed:
     def count(self) -> int:
         return int(self._index.execute("SELECT count(*) FROM results").fetchone()[0])
 
-    def summary(self, other: _Indexed | None = None) -> Summary:
+    def summary(self, other: Indexed | None = None) -> Summary:
         """`other`: only of the rows that it has, too."""
         made: Summary | None = None
         for facts in self.all():
@@ -179,12 +186,13 @@ class _Indexed:
 
 
 @contextmanager
-def _indexed(file: Path) -> Iterator[_Indexed]:
+def indexed(file: Path) -> Iterator[Indexed]:
+    """Raises UsageError."""
     try:
         stream = file.open("rb")
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
-    with stream, closing(_Indexed(file, stream)) as found:
+    with stream, closing(Indexed(file, stream)) as found:
         yield found
 
 

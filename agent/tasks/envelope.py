@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -98,6 +98,12 @@ class Envelope:
     def as_dict(self) -> dict[str, Any]:
         """For `json.dumps`."""
         return {"ok": self.ok, **asdict(self)}
+
+
+def verdict(checks: Sequence[Checked]) -> tuple[Reason, str | None]:
+    """The reason, and the error, of a run that came to its end."""
+    wrong = [f"{one.name}: {one.why}" for one in checks if not one.passed]
+    return ("checks", "; ".join(wrong)) if wrong else ("done", None)
 
 
 def in_words(reason: str, is_checked: bool) -> str:

@@ -77,10 +77,13 @@ def plain(form: Form) -> dict[str, Any]:
 
 
 def hash_of(form: Form) -> str:
+    """That of what makes the answers, a dot, and that of the checks."""
     said = {key: one for key, one in plain(form).items() if key not in UNHASHED}
+    checks = said.pop("checks", [])
     # the order of a schema's keys is the order in which the model writes them: it is not sorted
-    written = json.dumps(said, ensure_ascii=False)
-    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    parts = (json.dumps(one, ensure_ascii=False) for one in (said, checks))
+    hashes = [hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest() for one in parts]
+    return f"{hashes[0][:12]}.{hashes[1][:8]}"
 
 
 @lru_cache(1)

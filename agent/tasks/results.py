@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from agent.cut import cut
 from agent.errors import TinsmithError, UsageError
 from agent.events import Usage
 from agent.tasks.envelope import CODES, Envelope, Reason
+from agent.tasks.task import answers_alike
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -121,7 +122,7 @@ class Results:
     def add(self, row: Row, envelope: Envelope) -> None:
         """Raises TinsmithError when the disk is full or gone; what was there stays."""
         facts = {"id": row.id, "at": row.where, "row": row.values, **envelope.as_dict()}
-        written = _written(facts)
+        written = line_of(facts)
         self.model = self.model or envelope.model
         with self._lock:
             try:
@@ -240,6 +241,12 @@ class Results:
 
         task = self._columns.task
         if facts["hash"] != task.hash:
+            if answers_alike(facts["hash"], task.hash):
+                raise UsageError(
+                    f"{where} was made with other checks than {task.file} has now; `tinsmith "
+                    f"results check {self._file} {task.file} --out NEW` checks all of them anew, "
+                    "without the model"
+                )
             raise UsageError(
                 f"{where} is a result of the task {facts['task']} ({facts['hash']}), and "
                 f"{task.file} is now {task.name} ({task.hash}); give another file to --out"
@@ -352,7 +359,8 @@ def _row_of(facts: Mapping[str, Any], content: str) -> Row:
     return Row(0, facts["at"], facts["row"], content)
 
 
-def _written(facts: Mapping[str, Any]) -> bytes:
+def line_of(facts: Mapping[str, Any]) -> bytes:
+    """A result as it stands in the file."""
     try:
         return (json.dumps(facts, ensure_ascii=False) + "\n").encode("utf-8")
     except UnicodeEncodeError:  # half a character, which UTF-8 cannot hold
@@ -383,6 +391,16 @@ def _held(file: Path) -> FileLock:
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
     return lock
+
+
+@contextmanager
+def claimed(file: Path) -> Iterator[None]:
+    """No other program writes results into `file` meanwhile. Raises UsageError where one does."""
+    lock = _held(file)
+    try:
+        yield
+    finally:
+        _free(lock)
 
 
 def _free(lock: FileLock) -> None:

@@ -30,7 +30,7 @@ from agent.loop import Agent, Limits
 from agent.memory.unkept import Unkept
 from agent.offering import Offering
 from agent.tasks import bounds, brought, checks, inputs, templates
-from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason
+from agent.tasks.envelope import Called, Checked, Done, Envelope, Reason, verdict
 from agent.tasks.form import Check, Step
 from agent.tasks.lines import Place
 from agent.tasks.outputs import is_utf8, place_of
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
 
+UNKEPT = ("judge", "files")
+"""Checks that look at more than an envelope keeps."""
 OFFER_ALL = 10
 """Up to so many tools are all offered; of more, those that are likely to be meant."""
 
@@ -111,6 +113,15 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     `Means` each: an engine serves one thread at a time, and a `Stop` ends one run.
     """
     return _Run(task, given, means).go()
+
+
+def check(task: Task, made: Envelope, means: Means) -> Sequence[Checked]:
+    """What the checks of `task` say of a run that came to its end, made when it had other checks.
+
+    The tokens of judges that there were then count among those that were written. Raises
+    UsageError where a check needs what an envelope does not keep.
+    """
+    return _Run(task, made.inputs, means).checked(made)
 
 
 def refuse(task: Task, tools: Mapping[str, BaseTool], skills: Mapping[str, BaseMessage]) -> None:
@@ -232,10 +243,7 @@ class _Run:
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
             if not self.means.tape.is_replay:  # else that was done, with the tools that there were
                 refuse(self.task, self.means.tools, self.means.skills)
-            filled = inputs.filled(self.task, envelope.inputs)
-            self._values = inputs.in_templates(filled)
-            self.checks += brought.checks(self.task, envelope.inputs)
-            self._functions = brought.functions(self.task, envelope.inputs)
+            self._take(envelope.inputs)
             before = checks.snapshot(self.means.folder, self.checks)
             for at, step in enumerate(self.task.steps):
                 self._step(at, step)
@@ -249,8 +257,9 @@ class _Run:
                     "failed",
                     f"{names} may not be called unasked; the task's `approve` says which tools may",
                 )
-            if wrong := [one for one in found if not one.passed]:
-                raise _Ended("checks", "; ".join(f"{one.name}: {one.why}" for one in wrong))
+            reason, error = verdict(found)
+            if reason != "done":
+                raise _Ended(reason, error)
             self._write(files)
         except _Ended as end:
             reason, error = end.reason, end.error
@@ -274,6 +283,26 @@ class _Run:
             usage=self.usage,
             seconds=round(time.monotonic() - self._began, 3),
         )
+
+    def _take(self, given: Mapping[str, Any]) -> None:
+        """The inputs, as they were checked. Raises UsageError."""
+        self._values = inputs.in_templates(inputs.filled(self.task, given))
+        self.checks += brought.checks(self.task, given)
+        self._functions = brought.functions(self.task, given)
+
+    def checked(self, made: Envelope) -> Sequence[Checked]:
+        """`check`."""
+        self._take(made.inputs)
+        if needs := next((key for one in self.checks for key in UNKEPT if getattr(one, key)), ""):
+            raise UsageError(
+                f"a check of `{needs}` needs more than results keep; only running the rows again "
+                "answers it"
+            )
+        self.done, self.calls, self.usage = [*made.steps], [*made.calls], made.usage
+        try:
+            return checks.all_of(self, {}, {}, sum(one.seconds for one in made.steps))
+        except _Ended as end:
+            raise UsageError(str(end)) from None
 
     @property
     def answer(self) -> Any:

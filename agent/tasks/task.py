@@ -33,7 +33,7 @@ class Task:
     hash: str
     """Of all that is in the form but its name, its description and `eval`: other comments, other
     white space and another order of the keys do not change it. The model that the user chooses is
-    no part."""
+    no part. What stands before the dot is of all but the checks (`answers_alike`)."""
     lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
     texts: Mapping[Place, int] = field(default_factory=dict, repr=False)
 
@@ -75,6 +75,11 @@ class Task:
         """All that it uses, its direct calls included."""
         direct = [step.tool for step in self.form.steps if step.tool]
         return tuple(dict.fromkeys([*self.form.tools, *direct]))
+
+
+def answers_alike(one: str, other: str) -> bool:
+    """Of the hashes of two tasks: whether these differ in their checks at most."""
+    return "." in one and one.partition(".")[0] == other.partition(".")[0]
 
 
 def facts_of(task: Task) -> Mapping[str, Any]:

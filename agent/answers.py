@@ -85,22 +85,28 @@ def _pattern_properties(
 
 def wrong_schema(schema: Mapping[str, Any]) -> str:
     """Why no model can answer under `schema`; "" when one can. Nothing is fetched."""
+    return mistake_in(schema)[1]
+
+
+def mistake_in(schema: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
+    """`wrong_schema`, and where in it that is."""
     import jsonschema
 
     from agent import grammar
 
     try:
         if away := next(_elsewhere(schema), ""):
-            return f"the schema takes {away!r} from elsewhere; only #/… can be used"
+            return (), f"the schema takes {away!r} from elsewhere; only #/… can be used"
         jsonschema.Draft202012Validator.check_schema(schema)
         grammar.answer(schema, ())
     except jsonschema.SchemaError as error:
-        return f"this is no JSON schema: {error.message} (at {error.json_path})"
+        said = f"this is no JSON schema: {error.message} (at {error.json_path})"
+        return tuple(error.absolute_path), said
     except RecursionError:
-        return "the parts of the schema lie too deep in each other"
+        return (), "the parts of the schema lie too deep in each other"
     except GrammarError as error:
-        return str(error)
-    return ""
+        return (), str(error)
+    return (), ""
 
 
 def _elsewhere(schema: Any) -> Iterator[str]:

@@ -85,7 +85,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\nschema:\n " + "{items: " * 150 + "{}" + "}" * 150,
          "3: lies more than 60 deep in other values"),
         ("prompt: hi\noutputs: {../a: b}", "2: '../a' lies outside of the working folder"),
-        ("prompt: hi\nschema: {type: strin}", "2: this is no JSON schema"),
+        ("prompt: hi\nschema: {type: strin}", "2: a schema has no type 'strin'; did you"),
         ("prompt: hi\nschema: {not: {type: string}}", '2: no answer can be constrained'),
         ("prompt: hi\nschema: {type: integer, minimum: 5, maximum: 3}", "2: no answer can be"),
         ("prompt: hi\nschema: {$ref: 'http://x.y/z'}", "2: the schema takes 'http://x.y/z' from"),

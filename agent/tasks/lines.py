@@ -103,6 +103,11 @@ def _said(error: yaml.MarkedYAMLError) -> str:
         said += "; a text that holds a colon wants quotes around it"
     elif "got '?'" in said:
         said += "; between { and }, a text with a question mark wants quotes around it"
+    elif "expected <block end>" in said or ("block" in said and "found '?'" in said):
+        said = (
+            "this line is not indented as those around it: what belongs together begins in the "
+            "same column"
+        )
     elif "unhashable key" in said or "found '{'" in said:
         said += "; a text that begins with {{ wants quotes around it"
     return f"is no YAML: {said}"

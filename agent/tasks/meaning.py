@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from agent import answers
-from agent.tasks import known, paths, templates
+from agent.tasks import known, misspelt, paths, templates
 from agent.tasks.lines import Place, Read
 
 KINDS = (
@@ -159,8 +159,7 @@ class _Look:
         if isinstance(path := check.get("path", "$"), str):
             yield from self._path((*place, "path"), path, seen)
             yield from self._equals((*place, "equals"), path, seen, check.get("equals"))
-        if (why := answers.wrong_schema(_mapping(check.get("schema")))) and "schema" in check:
-            yield self._at((*place, "schema"), why)
+        yield from self._schema((*place, "schema"), check.get("schema"))
         if any(_mapping(one).get("type") == "functions" for one in self._inputs.values()):
             return  # which functions there are, only the row says
         named = [*_list(self._data.get("tools")), *(step.get("tool") for step in self._steps)]
@@ -197,8 +196,14 @@ class _Look:
             yield self._at(place, f"{wanted!r} is no value that the schema has here; {near}")
 
     def _schema(self, place: Place, schema: Any) -> Iterator[Mistake]:
-        if isinstance(schema, Mapping) and (why := answers.wrong_schema(schema)):
-            yield self._at(place, why)
+        if not isinstance(schema, Mapping):
+            return
+        found = [*misspelt.mistakes(schema, place)]
+        yield from (self._at(*one) for one in found)
+        if not found:
+            below, why = answers.mistake_in(schema)
+            if why:
+                yield self._at((*place, *below), why)
 
     def _template(
         self,

@@ -22,6 +22,7 @@ from agent.errors import UsageError
 from agent.tasks import bounds, lines, meaning
 from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Labels, Step
 from agent.tasks.lines import Place
+from agent.tasks.misspelt import meant_by
 from agent.tasks.task import Task, TaskFileError
 
 if TYPE_CHECKING:
@@ -215,5 +216,7 @@ def keys_of(place: Place) -> list[str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
+    if meant := meant_by(word, names):
+        return f"did you mean {meant!r}?"
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names)}"

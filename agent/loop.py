@@ -15,7 +15,6 @@ import itertools
 import json
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,14 +25,15 @@ from agent.approval import Approval, Approver, Question, deny
 from agent.deadline import Deadline
 from agent.engines.base import Choice, Engine, Sampling
 from agent.errors import EngineError, GrammarError
-from agent.events import Event, Notice, Reason, Stage, TextDelta, TurnEnded, Usage
-from agent.grounding import is_made_up, request_of, spoken, without_invented_options
+from agent.events import Event, Notice, Stage, TextDelta, TurnEnded, Usage
+from agent.grounding import request_of, without_invented_options
 from agent.memory import recall, results, window
 from agent.offering import Offering, SoFar
 from agent.prompts import render
 from agent.skills import following
 from agent.skills.telling import reader
 from agent.trace.record import Trace
+from agent.turn import Turn
 from tools.errors import ToolError
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from agent.memory.sessions import Session
-    from agent.skills.format import Skill
     from agent.skills.telling import Skills
     from tools.knowledge.facts import Facts
     from tools.spec import ToolSpec
@@ -133,7 +132,7 @@ class Agent:
     ) -> Generator[Event, None, None]:
         from langchain_core.messages import HumanMessage
 
-        turn = _Turn(self._limits, Deadline(self._limits.seconds, self.engine.stop), schema)
+        turn = Turn(self._limits, Deadline(self._limits.seconds, self.engine.stop), schema)
         try:
             self.session.mend()  # a full disk may have left something open
             request = HumanMessage(text)
@@ -300,14 +299,13 @@ class Agent:
             self._faulty[name] = why
             self.warn(f"tool {name!r} is left out: {why}")
 
-    def _steps(self, turn: _Turn) -> Generator[Event, None, None]:
+    def _steps(self, turn: Turn) -> Generator[Event, None, None]:
         while True:
             turn.steps += 1
             known = self.specs()
             if turn.steps > 1:
                 yield from compaction.make_room_for_results(self, self._offering.stable(known))
             due = following.due(turn.skill, turn.called, turn.mend, self.tools, self._failed())
-            turn.each = due in turn.called
             so_far = SoFar(
                 turn.called,
                 turn.mend,
@@ -330,7 +328,8 @@ class Agent:
             last = turn.steps >= self._limits.steps
             if last:
                 choice = replace(choice, mode="text")
-            message = yield from self._ask(turn, specs, choice)
+            each = due in turn.called
+            message = yield from self._ask(turn, specs, choice, each)
             if last or not message.tool_calls:  # a server may call all the same
                 turn.answer = str(message.text)
                 turn.reason = turn.ended_by(message, self._stopped.is_set())
@@ -352,9 +351,12 @@ class Agent:
                 return
 
     def _ask(
-        self, turn: _Turn, specs: Sequence[ToolSpec], choice: Choice
+        self, turn: Turn, specs: Sequence[ToolSpec], choice: Choice, each: bool
     ) -> Generator[Event, None, AIMessage]:
-        """One reply. A call cut off by the token limit is asked again once, with more room."""
+        """One reply. A call cut off by the token limit is asked again once, with more room.
+
+        `each`: what is called now is called for one thing after another.
+        """
         sampling = self._sampling
         while True:
             if specs and choice.mode == "text":
@@ -384,9 +386,8 @@ class Agent:
             if message.tool_calls:
                 message = without_invented_options(message, self.session.messages, specs)
                 message = _with_own_ids(message)
-            if choice.mode == "call" and (
-                turn.has_made(message.tool_calls) or self._goes_on_by_itself(turn, message)
-            ):
+            made_up = each and following.is_through(message.tool_calls, self.session.messages)
+            if choice.mode == "call" and (turn.has_made(message.tool_calls) or made_up):
                 choice = replace(choice, mode="text")  # made to call, it had nothing new to call
                 continue
             if not message.response_metadata.get("cut_call") or turn.left == 0:
@@ -407,7 +408,7 @@ class Agent:
         self.session.append(message, self.engine.usage)
         return message
 
-    def _support(self, turn: _Turn, message: AIMessage) -> list[citations.Source]:
+    def _support(self, turn: Turn, message: AIMessage) -> list[citations.Source]:
         """What an answer from passages rests on, where it does not say so itself."""
         if (
             not turn.sources
@@ -424,17 +425,11 @@ class Agent:
         request = request_of(self.session.messages)
         return citations.support(str(message.text), request, passages)
 
-    def _goes_on_by_itself(self, turn: _Turn, message: AIMessage) -> bool:
-        """Whether a step that calls a tool for each thing is through, and this is one made up."""
-        said = spoken(self.session.messages) if turn.each else ""
-        calls = message.tool_calls
-        return turn.each and bool(calls) and all(is_made_up(call["args"], said) for call in calls)
-
     def _failed(self) -> bool:
         """Whether one of the latest results is an error."""
         return any(one.status == "error" for one in _latest_results(self.session))
 
-    def _ask_for_words(self, turn: _Turn) -> None:
+    def _ask_for_words(self, turn: Turn) -> None:
         """A small model that has been told of functions writes calls in its answers otherwise."""
         from langchain_core.messages import SystemMessage
 
@@ -459,7 +454,7 @@ class Agent:
             self.session.append(SystemMessage(render("answer", form=following.form_of(turn.skill))))
 
     def _run(
-        self, turn: _Turn, tool_calls: Sequence[ToolCall]
+        self, turn: Turn, tool_calls: Sequence[ToolCall]
     ) -> Generator[Event, None, list[ToolMessage]]:
         from tools.spec import READING, effects_of
 
@@ -496,7 +491,7 @@ class Agent:
         """Characters of one result: about a quarter of the window, a token being about four."""
         return self.engine.context
 
-    def _doubts(self, turn: _Turn) -> Generator[Notice, None, None]:
+    def _doubts(self, turn: Turn) -> Generator[Notice, None, None]:
         """What in the answer rests on nothing."""
         for source in citations.unfounded(turn.answer, self.passages()):
             yield Notice(f"the answer cites {source}; no passage that was found is there")
@@ -509,7 +504,7 @@ class Agent:
         tool = self._tools().get(name)
         return tool is not None and "untrusted" in effects_of(tool)
 
-    def _close(self, turn: _Turn) -> None:
+    def _close(self, turn: Turn) -> None:
         """Leave a history that can go on: no text lost, no call without a result."""
         turn.answer = turn.partial or turn.answer
         self.session.mend()
@@ -524,81 +519,6 @@ class Agent:
 
         lines = self.skills.lines if self.skills is not None else ""
         return SystemMessage("\n\n".join(filter(None, [render("system"), lines])))
-
-
-class _Turn:
-    """What one turn has done so far."""
-
-    def __init__(
-        self, limits: Limits, deadline: Deadline, schema: Mapping[str, Any] | None = None
-    ) -> None:
-        self.deadline = deadline
-        self.schema = schema
-        """Of the answer."""
-        self.steps = 0
-        self.usage = Usage()
-        self.answer = ""
-        self.partial = ""
-        """Text that was streamed and is not in the session yet."""
-        self.reason: Reason = "answered"
-        self.called: list[str] = []
-        """Names of the tools called, in order, without the call that may be mended."""
-        self.mend = ""
-        """The tool whose call was refused by the tool itself and is to be made once more."""
-        self.skill: Skill | None = None
-        """By which the request is done."""
-        self.each = False
-        """Its step calls once more what it has called, for the next thing."""
-        self.repeats = 0
-        self.wrote = False
-        """A tool that changes something has done so."""
-        self.untrusted = False
-        """The model reads what strangers wrote, of this turn or an earlier one."""
-        self.sources: list[citations.Source] = []
-        """Of the passages that were found."""
-        self._mended = False
-        """Once a turn: a small model does not learn more from a second refusal."""
-        self._seen: Counter[tuple[str, str, str]] = Counter()
-        self._made: set[tuple[str, str]] = set()
-        self._tokens = limits.tokens
-
-    @property
-    def left(self) -> int | None:
-        """Tokens that may still be written; None: any number."""
-        return None if self._tokens is None else max(0, self._tokens - self.usage.generated)
-
-    def within(self, sampling: Sampling) -> Sampling:
-        """With what is left."""
-        if (left := self.left) is None:
-            return sampling
-        most = sampling.max_tokens
-        return replace(sampling, max_tokens=left if most is None else min(most, left))
-
-    def count(self, call: ToolCall, result: ToolMessage) -> int:
-        """How often this call has given this result."""
-        if result.additional_kwargs.get(calls.MENDABLE) and not self._mended:
-            self._mended = True
-            self.mend = call["name"]
-        else:
-            self.called.append(call["name"])
-        made = _key(call)
-        self._made.add(made)
-        key = (*made, str(result.text))
-        self._seen[key] += 1
-        self.repeats = max(self.repeats, self._seen[key])
-        return self._seen[key]
-
-    def has_made(self, calls: Sequence[ToolCall]) -> bool:
-        """Whether there are calls, and each has been made in this turn."""
-        return bool(calls) and all(_key(call) in self._made for call in calls)
-
-    def ended_by(self, message: AIMessage, stopped: bool) -> Reason:
-        finish = message.response_metadata.get("finish")
-        if finish == "length":
-            return "tokens"
-        if finish == "interrupted" and self.deadline.is_past and not stopped:
-            return "seconds"
-        return "interrupted" if finish == "interrupted" else "answered"
 
 
 def _told_of(schema: Mapping[str, Any]) -> SystemMessage:
@@ -622,7 +542,3 @@ def _with_own_ids(message: AIMessage) -> AIMessage:
     """Ids of our own: a server may use the same for every call, and the journal goes by them."""
     calls = [{**call, "id": f"call_{secrets.token_hex(6)}"} for call in message.tool_calls]
     return message.model_copy(update={"tool_calls": calls})
-
-
-def _key(call: ToolCall) -> tuple[str, str]:
-    return call["name"], json.dumps(call["args"], sort_keys=True)

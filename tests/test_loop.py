@@ -23,9 +23,10 @@ from agent.engines.local import LocalEngine
 from agent.engines.scripted import Line, ScriptedEngine, call, calls, fail, say
 from agent.errors import EngineError, OutOfMemory
 from agent.events import Event, Notice, ToolFinished, ToolProgress, TurnEnded
-from agent.loop import Agent, Limits, _Turn
+from agent.loop import Agent, Limits
 from agent.memory.sessions import Session
 from agent.offering import Offering
+from agent.turn import Turn
 from tests.speaker import Speaker
 from tools.base import ToolError, progress, tool
 
@@ -222,7 +223,7 @@ def test_a_citation_of_nothing_is_told() -> None:
 def test_an_answer_from_passages_is_to_keep_to_them() -> None:
     agent, _ = agent_of(call("find"), fail(EngineError("gone")))
     turn(agent)
-    agent._ask_for_words(_Turn(Limits(), Deadline(600, print)))
+    agent._ask_for_words(Turn(Limits(), Deadline(600, print)))
     assert "from these passages alone" in str(agent.session.messages[-1].text)
 
 

@@ -12,10 +12,11 @@ import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
+from agent.grounding import is_made_up, spoken
 from agent.skills.telling import Skills, in_full, is_told, skill_before
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessage
+    from langchain_core.messages import BaseMessage, ToolCall
 
     from agent.skills.format import Skill
 
@@ -67,6 +68,12 @@ def due(
         if step.each and called[-1] == step.tool and mend != step.tool:
             return "" if failed else step.tool
     return ""
+
+
+def is_through(calls: Sequence[ToolCall], sent: Sequence[BaseMessage]) -> bool:
+    """Whether a step that calls a tool for each thing is done: the next one is made up."""
+    said = spoken(sent)
+    return bool(calls) and all(is_made_up(call["args"], said) for call in calls)
 
 
 def pattern_of(skill: Skill | None, sent: Sequence[BaseMessage]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
+from agent.events import TurnEnded, Usage
 from agent.repl.clean import clean, one_line, visible
 from agent.repl.commands.knowledge import sources
 from agent.repl.markdown import blocks
@@ -113,3 +114,19 @@ def test_a_huge_request_is_cut_when_it_is_sent_and_when_it_is_recalled() -> None
     assert "(10,000 characters)" in sent
     assert "An answer." in answer
     assert max(map(len, (request, failed, sent))) < 3000
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("seconds", "(stopped at max_seconds; tinsmith config set max_seconds N allows more)"),
+        ("tokens", "(stopped at max_tokens; tinsmith config set max_tokens N allows more)"),
+        ("repeats", "(stopped: it went in circles)"),
+        ("answered", ""),
+    ],
+)
+def test_a_turn_that_reached_a_limit_says_which_and_how_to_move_it(
+    reason: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Screen(draws=False).draw(TurnEnded("5", reason, Usage(), 1))
+    assert capsys.readouterr().err.startswith(said)

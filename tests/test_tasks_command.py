@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -144,6 +145,27 @@ def test_tasks_new_writes_one_that_is_right_and_says_what_to_do(folder: Path) ->
     assert here("tasks", "check", "mine.task.yaml").returncode == 0
     assert here("tasks", "new", "mine").returncode == 2
     assert "mine.task.yaml  Sort a message" in here("tasks").stdout
+
+
+@pytest.mark.parametrize(
+    ("rest", "unused"),
+    [
+        ("prompt: '{{ text }}'", "no more more2"),
+        ("prompt: |\n  {{ inputs.text }}\n  {% if\n  more %}{{ more2 }}{% endif %}{{ no }}", ""),
+        ("prompt: '{{ inputs }}'", ""),
+        ("steps: [{id: a, if: no, prompt: '{{ text }}'}]\noutputs: {a: '{{ more }}'}", "more2"),
+    ],
+)
+def test_check_tells_inputs_that_are_used_nowhere(
+    rest: str, unused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = "inputs: {text: {}, no: {}, more: {}, more2: {}}\n"
+    Path("a.task.yaml").write_text(head + rest)
+    done = here("tasks", "check", "a.task.yaml")
+    assert done.returncode == 0
+    told = re.findall(r"a\.task\.yaml:1: the input '(\w+)' is used nowhere", done.stderr)
+    assert " ".join(told) == unused
 
 
 def test_tasks_check_tells_every_mistake_with_its_line(folder: Path) -> None:

@@ -74,7 +74,7 @@ def files() -> Iterator[Path]:
 def _check(args: argparse.Namespace) -> int:
     from agent.tasks.load import named_by
     from agent.tasks.read import read
-    from agent.tasks.task import TaskFileError
+    from agent.tasks.task import TaskFileError, unused
 
     wrong = 0
     for file in args.files:
@@ -88,6 +88,8 @@ def _check(args: argparse.Namespace) -> int:
         for mistake in mistakes:
             say(mistake)
         if not mistakes:
+            for name in unused(task):
+                tell(f"{task.where(('inputs', name))}: the input {name!r} is used nowhere")
             tell(f"{file} is right")
         wrong += len(mistakes)
     if wrong:

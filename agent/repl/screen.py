@@ -43,10 +43,9 @@ SHOWN = 2000
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
 THINKING = "thinking"
-ENDED = {
-    "interrupted": "interrupted", "failed": "failed", "seconds": "stopped: max_seconds",
-    "steps": "stopped: max_steps", "tokens": "cut off: max_tokens", "repeats": "stopped: repeats",
-}  # fmt: skip
+ENDED = {"interrupted": "interrupted", "failed": "failed", "repeats": "stopped: it went in circles"}
+SETTING = {"seconds": "max_seconds", "steps": "max_steps", "tokens": "max_tokens"}
+"""What ended a turn that reached a limit."""
 
 
 class Screen:
@@ -169,7 +168,10 @@ class Screen:
             self.ended = event.reason
             if event.reason == "answered" and not any(map(str.isalnum, event.answer)):
                 self.notice("the model said nothing; /retry asks once more")
-            reason = f"({ENDED[event.reason]}) " if event.reason in ENDED else ""
+            reason = ENDED.get(event.reason, "")
+            if setting := SETTING.get(event.reason):
+                reason = f"stopped at {setting}; tinsmith config set {setting} N allows more"
+            reason = f"({reason}) " if reason else ""
             if not self.draws:
                 self.dim(reason + cost(event.usage))
             elif reason:  # the line below the prompt tells the rest

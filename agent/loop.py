@@ -315,7 +315,9 @@ class Agent:
             specs, choice = self._offering.offer(self.engine, self._prompt(), known, so_far)
             turn.mend = ""
             # after a file is written, it is told in words
-            pattern = "" if turn.wrote else following.pattern_of(turn.skill, self.session.messages)
+            pattern = ""
+            if not turn.wrote:
+                pattern = following.pattern_of(turn.skill, self.session.messages, self.tools)
             choice = replace(choice, schema=turn.schema, pattern=pattern)
             self.trace.offered(specs, choice, self._offering.verdict)
             # while it was asked whether a tool fits

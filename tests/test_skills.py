@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from agent import app
 from agent.embedder import SentenceEmbedder
-from agent.engines.scripted import ScriptedEngine, call, say
+from agent.engines.scripted import Line, ScriptedEngine, call, say
 from agent.events import Stage, ToolFinished, TurnEnded
 from agent.loop import Agent
 from agent.memory import window
@@ -402,18 +402,39 @@ def test_a_call_for_each_ends_where_the_model_makes_one_up(
     assert engine.seen[-1].choice.mode == "text"
 
 
-def test_the_answer_is_held_to_the_skills_pattern_but_for_an_error_that_is_told(
-    tmp_path: Path, embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+LIST, READ = call("list_files", folder="."), call("read_file", path="may.txt")
+LOST = call("read_file", path="lost.txt")
+SAID = say("- may")
+
+
+@pytest.mark.parametrize(
+    ("steps", "script", "patterns"),
+    [
+        ("1. Call `read_file`.", (LOST, SAID), ["", ""]),
+        ("1. Call `read_file`.", (READ, SAID), ["", "- .+"]),
+        ("1. Call `list_files`.\n2. Call `read_file`.", (LIST, READ, SAID), ["", "", "- .+"]),
+        ("1. Call `list_files`.\n2. Call `read_file`.", (LIST, LOST, SAID), ["", "", ""]),
+        ("1. If it is in a file, call `read_file`.", (SAID,), ["- .+"]),
+        ("1. If it is in a file, call `read_file`.", (LOST, SAID), ["- .+", ""]),
+        ("1. Call `brew`.", (SAID,), ["- .+"]),  # there is no such tool
+    ],
+)
+def test_the_answer_is_held_to_the_skills_pattern_where_its_calls_gave_something(
+    steps: str,
+    script: tuple[Line, ...],
+    patterns: list[str],
+    tmp_path: Path,
+    embedder: SentenceEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("may.txt").write_text("It rained.")
     about = "Brew a pot of tea.\nmetadata:\n  tinsmith-answer: '- .+'"
-    head = HEAD.format(name="tea", about=about)
-    write(tmp_path / "s", "tea", head + "1. Call `read_file`.\n")
-    script = (call("read_file", path="lost.txt"), say("It is not there."), say("So."), say("So."))
-    engine = ScriptedEngine(*script)
+    write(tmp_path / "s", "tea", HEAD.format(name="tea", about=about) + steps + "\n")
+    engine = ScriptedEngine(*script, say("So."))
     agent = built(engine, tmp_path / "s", embedder)
     list(agent.send("brew a pot of tea"))
-    assert [one.choice.pattern for one in engine.seen] == ["- .+", ""]
+    assert [one.choice.pattern for one in engine.seen] == patterns
     list(agent.send("what is the capital of France?"))
     assert engine.seen[-1].choice.pattern == ""
 

@@ -76,16 +76,19 @@ def is_through(calls: Sequence[ToolCall], sent: Sequence[BaseMessage]) -> bool:
     return bool(calls) and all(is_made_up(call["args"], said) for call in calls)
 
 
-def pattern_of(skill: Skill | None, sent: Sequence[BaseMessage]) -> str:
-    """What the answer matches; "" for anything. Where every call of this turn has failed, that is
-    told in words."""
+def pattern_of(skill: Skill | None, sent: Sequence[BaseMessage], tools: Collection[str]) -> str:
+    """What the answer matches; "" for anything. That a call which the steps begin with gave
+    nothing (an empty folder, files that cannot be read), or every call failed, is told in words."""
     from langchain_core.messages import ToolMessage
 
     if skill is None or not skill.pattern:
         return ""
     turn = itertools.takewhile(lambda one: one.type != "human", reversed(sent))
-    ends = [one.status for one in turn if isinstance(one, ToolMessage)]
-    return skill.pattern if not ends or "success" in ends else ""
+    results = [one for one in turn if isinstance(one, ToolMessage)]
+    gave = {one.name for one in results if one.status == "success"}
+    needed = {step.tool for step in skill.steps} & {*tools}
+    has_all = needed <= gave if needed else bool(gave) or not results
+    return skill.pattern if has_all else ""
 
 
 def form_of(skill: Skill | None) -> str:

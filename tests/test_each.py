@@ -480,10 +480,12 @@ def test_files_without_a_row_in_common_are_compared_to_nothing(tmp_path: Path) -
 
 
 def test_a_run_that_goes_on_counts_the_rows_that_have_results_already() -> None:
-    count = Count(200, 52)
+    count = Count(200, 52, 2)
     assert str(count) == "52 of 200"
     count.hear(Row(0, "r:1", {}, ""), Envelope("t", "h", {}, reason="done"))
-    assert str(count).startswith("53 of 200, ")
+    assert str(count) == "53 of 200"  # of two at once the second is about to end
+    count.hear(Row(1, "r:2", {}, ""), Envelope("t", "h", {}, reason="done"))
+    assert str(count).startswith("54 of 200, ")
 
 
 # the command

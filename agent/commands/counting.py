@@ -21,10 +21,10 @@ BETWEEN = 10.0
 
 
 @contextmanager
-def counting(total: int, before: int, is_shown: bool) -> Iterator[Hear]:
+def counting(total: int, before: int, at_once: int, is_shown: bool) -> Iterator[Hear]:
     """Gives what is told of each row that has ended. `before`: of the `total` rows, those that have
-    results already."""
-    count = Count(total, before)
+    results already. `at_once`: rows that are under way together."""
+    count = Count(total, before, at_once)
     if not is_shown:
         yield count.hear
         return
@@ -60,8 +60,9 @@ def _lines(count: Count) -> Hear:
 
 
 class Count:
-    def __init__(self, total: int, before: int) -> None:
+    def __init__(self, total: int, before: int, at_once: int) -> None:
         self.done = before
+        self._at_once = at_once
         self._before = before
         self._total = total
         self._failed = 0
@@ -73,7 +74,7 @@ class Count:
 
     def __str__(self) -> str:
         said = f"{self.done:,} of {self._total:,}"
-        if self.done == self._before:
+        if self.done < self._before + self._at_once:  # the first to end says nothing of the rest
             return said
         spent = max(time.monotonic() - self._began, 1e-3)
         a_second = (self.done - self._before) / spent

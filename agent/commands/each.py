@@ -148,7 +148,7 @@ def _run(args: argparse.Namespace, batch: Batch, lanes: Lanes) -> tuple[str | No
     done = batch.total - batch.left
     if done and not args.quiet:
         tell(f"{done:,} of {batch.total:,} rows have results already")
-    with counting(batch.total, done, not args.quiet) as hear, _stopping(lanes):
+    with counting(batch.total, done, lanes.count, not args.quiet) as hear, _stopping(lanes):
         try:
             return None, batch.run(lanes, hear)
         except Hopeless as error:

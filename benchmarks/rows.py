@@ -36,10 +36,10 @@ from agent.tasks.batch import Batch
 from agent.tasks.columns import Columns
 from agent.tasks.envelope import Envelope, timeless
 from agent.tasks.lanes import Threads
+from agent.tasks.means import Means
 from agent.tasks.read import parse
 from agent.tasks.results import Results
 from agent.tasks.rows import Row, opened
-from agent.tasks.run import Means
 from agent.tasks.selection import Selection
 from benchmarks.kills import leave_with, wait
 from benchmarks.loop_overhead import Timed

@@ -24,10 +24,10 @@ from agent.tasks.cluster import hired
 from agent.tasks.columns import Columns
 from agent.tasks.joining import JOIN, joined
 from agent.tasks.lanes import Lanes, Threads
+from agent.tasks.means import Means
 from agent.tasks.read import read
 from agent.tasks.results import Results
 from agent.tasks.rows import opened
-from agent.tasks.run import Means
 from agent.tasks.selection import Selection
 from agent.tasks.task import Task
 from agent.tasks.worker import Order

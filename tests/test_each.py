@@ -31,10 +31,10 @@ from agent.tasks.columns import Columns
 from agent.tasks.compare import compared, summed
 from agent.tasks.envelope import Envelope, timeless
 from agent.tasks.lanes import Threads
+from agent.tasks.means import Means
 from agent.tasks.read import parse
 from agent.tasks.results import Results
 from agent.tasks.rows import Row, opened
-from agent.tasks.run import Means
 from agent.tasks.selection import Selection
 from agent.tasks.task import Task
 from tests.emulator import hearing

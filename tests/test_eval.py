@@ -19,8 +19,9 @@ from agent.errors import UsageError
 from agent.tasks.envelope import Envelope
 from agent.tasks.evaluation import compared, score
 from agent.tasks.labels import labelled
+from agent.tasks.means import Means
 from agent.tasks.read import parse
-from agent.tasks.run import Means, run
+from agent.tasks.run import run
 from agent.tasks.task import Task
 from tools.specialists.metrics import holm, sign_test
 

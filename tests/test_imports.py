@@ -13,8 +13,9 @@ from agent.errors import UsageError
 from agent.tasks import assertions, from_bfcl, from_promptfoo
 from agent.tasks.envelope import Envelope
 from agent.tasks.imported import Imported
+from agent.tasks.means import Means
 from agent.tasks.read import parse
-from agent.tasks.run import Means, run
+from agent.tasks.run import run
 
 ADD = {
     "name": "math.add",

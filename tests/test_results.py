@@ -14,9 +14,9 @@ from agent.engines.scripted import ScriptedEngine, call, fail, say
 from agent.errors import EngineError, UsageError
 from agent.tasks.compare import compared
 from agent.tasks.envelope import timeless
+from agent.tasks.means import Means
 from agent.tasks.read import parse
 from agent.tasks.recheck import recheck
-from agent.tasks.run import Means
 from agent.tasks.table import csv_lines
 from agent.tasks.task import Task
 from tests.test_cli import here, scripted

@@ -20,8 +20,9 @@ from agent.offering import Offering
 from agent.tasks import inputs, tape
 from agent.tasks.differences import apart, told
 from agent.tasks.envelope import Envelope, timeless
+from agent.tasks.means import Means, Stop
 from agent.tasks.read import parse
-from agent.tasks.run import Means, Stop, run
+from agent.tasks.run import run
 from agent.tasks.task import Task
 from tools.base import ToolError, tool
 

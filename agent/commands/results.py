@@ -76,9 +76,9 @@ def _check(args: argparse.Namespace) -> int:
     from agent.tasks.compare import summed
     from agent.tasks.envelope import CODES
     from agent.tasks.load import named_by
+    from agent.tasks.means import Means
     from agent.tasks.read import read
     from agent.tasks.recheck import recheck
-    from agent.tasks.run import Means
 
     task = read(args.task)
     tools, skills = named_by(task, args.tools, warn)

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from agent.tasks.envelope import Envelope
+from agent.tasks.means import Means
 from agent.tasks.rows import Row
-from agent.tasks.run import Means, run
+from agent.tasks.run import run
 from agent.tasks.task import Task
 
 Job = tuple[Row, Mapping[str, Any]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent import app
 from agent.offering import Embedder, Offering
-from agent.tasks.run import OFFER_ALL, Means, refuse
+from agent.tasks.means import OFFER_ALL, Means, refuse
 from agent.tasks.task import Task
 from tools.quiet import quiet
 

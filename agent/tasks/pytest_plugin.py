@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from agent.settings import Settings
     from agent.tasks.envelope import Envelope
-    from agent.tasks.run import Means
+    from agent.tasks.means import Means
     from agent.tasks.task import Task
 
 ENDINGS = (".task.yaml", ".task.yml", ".task.md")
@@ -98,7 +98,7 @@ class TaskItem(pytest.Item):
         """Loaded once for all tasks that want the same model."""
         from agent import app
         from agent.tasks.load import judge_with, load, named_by, offers, settings_for
-        from agent.tasks.run import Stop
+        from agent.tasks.means import Stop
 
         tools, skills = named_by(task, [], lambda line: None)
         settings = settings_for(task, {"model": self.config.getoption("--tinsmith-model")})

@@ -16,8 +16,9 @@ from agent.errors import UsageError
 from agent.events import Usage
 from agent.tasks.compare import indexed
 from agent.tasks.envelope import Called, Done, Envelope, verdict
+from agent.tasks.means import Means
 from agent.tasks.results import claimed, line_of
-from agent.tasks.run import Means, check
+from agent.tasks.run import check
 from agent.tasks.task import Task, answers_alike
 from tools.storage import replacing
 

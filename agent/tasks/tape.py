@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.tools import BaseTool
 
-    from agent.tasks.run import Means
+    from agent.tasks.means import Means
 
 VERSION = 1
 SHOWN = 120
@@ -380,7 +380,7 @@ def replayed(file: Path, task: Task, given: Mapping[str, Any]) -> tuple[Means, M
 
     Raises ReplayDiffers with what differs: the task, an input, the text of a file.
     """
-    from agent.tasks.run import Means
+    from agent.tasks.means import Means
 
     tape = _read(file)
     then = tape.begin["inputs"]

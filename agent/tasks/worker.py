@@ -20,7 +20,8 @@ from agent.errors import TinsmithError, UsageError
 from agent.settings import Settings
 from agent.tasks.envelope import Envelope
 from agent.tasks.load import load_lanes, named_by
-from agent.tasks.run import Means, run
+from agent.tasks.means import Means
+from agent.tasks.run import run
 from agent.tasks.task import Task
 from tools.errors import ToolError
 

@@ -39,8 +39,8 @@ def run(repl: Repl, rest: str) -> None:
     from agent.events import ToolStarted
     from agent.tasks.inputs import checked, from_text
     from agent.tasks.load import judge_with, offers, skills_for
+    from agent.tasks.means import Means, refuse
     from agent.tasks.read import read
-    from agent.tasks.run import Means, refuse
     from agent.tasks.run import run as run_task
     from agent.tasks.templates import written
 

@@ -17,6 +17,9 @@ def wrong_path(path: str) -> str:
     try:
         _path(path)
     except _failures() as error:
+        meant = f"$.{path}"
+        if not path.startswith(("$", "[")) and not wrong_path(meant):
+            return f"it begins with $; did you mean {meant!r}?"
         return first_line(error)
     return ""
 

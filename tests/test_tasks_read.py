@@ -75,7 +75,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\nchecks:\n- {contains: a, equals: b}", "3: a check says one thing"),
         ("prompt: hi\nchecks:\n- {matches: '('}", "3: '(' is no regular expression"),
         ("prompt: hi\nchecks:\n- {path: '$.['}", "3: '$.[' is no JSON path"),
-        ("prompt: hi\nchecks:\n- {path: a.b}", "3: 'a.b' is no JSON path: it begins with $; did you"),
+        ("prompt: hi\nchecks:\n- {path: a.b}", "3: 'a.b' is no JSON path: it begins with"),
         ("prompt: hi\nchecks:\n- {path: ''}", "3: '' is no JSON path"),
         ("prompt: hi\nchecks:\n- {path: '$[?@.b==1e400]'}", "3: '$[?@.b==1e400]' is no JSON path"),
         ("prompt: hi\nchecks:\n- {contains: 5}", "3: checks[0].contains is 5, and must be a text"),

@@ -388,8 +388,10 @@ class Agent:
             if message.tool_calls:
                 message = without_invented_options(message, self.session.messages, specs)
                 message = _with_own_ids(message)
-            made_up = each and following.is_through(message.tool_calls, self.session.messages)
-            if choice.mode == "call" and (turn.has_made(message.tool_calls) or made_up):
+            if choice.mode == "call" and (
+                turn.has_made(message.tool_calls)
+                or (each and following.is_through(message.tool_calls, self.session.messages))
+            ):
                 choice = replace(choice, mode="text")  # made to call, it had nothing new to call
                 continue
             if not message.response_metadata.get("cut_call") or turn.left == 0:

@@ -1,4 +1,4 @@
-"""What one turn of the loop has done so far, and what is left of its limits."""
+"""The state of one turn of the loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Turn:
-    """What one turn has done so far."""
+    """What it has done so far, and what is left of its limits."""
 
     def __init__(
         self, limits: Limits, deadline: Deadline, schema: Mapping[str, Any] | None = None

@@ -90,6 +90,14 @@ def test_a_function_that_a_row_brings_is_offered_and_not_run_and_ends_the_step()
     assert envelope.usage.prefilled > 0
 
 
+@pytest.mark.parametrize("schema", [True, {"type": "array", "items": True}])
+def test_a_parameter_may_be_anything(schema: Any) -> None:
+    any_of_it = {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+    given = {"q": "?", "functions": [{"name": "area", "parameters": any_of_it}]}
+    right = {**given, "accepted": [{"area": {"x": [[3]]}}]}
+    assert done(task(BRINGS), call("area", x=[3]), **right).reason == "done"
+
+
 @pytest.mark.parametrize(
     ("accepted", "line", "why"),
     [
@@ -157,7 +165,7 @@ def test_a_row_brings_checks_whose_templates_see_the_inputs() -> None:
     assert done(one, say("hi!"), q="hi", more=[{"contains": "hi", "not": True}]).reason == "checks"
     for check, says in (
         ({"json": "whole", "schema": AWAY}, "from elsewhere"),
-        ({"json": "whole", "schema": {"type": "strin"}}, "this is no JSON schema"),
+        ({"json": "whole", "schema": {"type": "strin"}}, "a schema has no type"),
         ({"path": "$.["}, "is no JSON path"),
         ({"matches": "("}, "is no regular expression"),
     ):

@@ -12,40 +12,44 @@ from hypothesis import strategies as st
 from agent.tasks import misspelt
 from agent.tasks.read import parse
 from agent.tasks.task import TaskFileError
+from tests.test_cli import here
 
 
-def told(schema: Any) -> list[str]:
-    return [f"{'.'.join(map(str, place))}: {said}" for place, said in misspelt.mistakes(schema, ())]
+def told(schema: Any, look: Any = misspelt.mistakes) -> list[str]:
+    return [f"{'.'.join(map(str, place))}: {said}" for place, said in look(schema, ())]
+
+
+CLOSED = {"properties": {"kind": {}, "of": {}}, "additionalProperties": False}
 
 
 @pytest.mark.parametrize(
     ("schema", "mistakes"),
     [
-        (
-            {"maxlength": 4},
-            ["maxlength: a schema has no key 'maxlength'; did you mean 'maxLen"],
-        ),
-        ({"proprties": {}}, ["proprties: a schema has no key 'proprties'; did you mean 'propert"]),
+        ({"maxlength": 4}, ["maxlength: a schema has no key 'maxlength'; did you mean 'maxLen"]),
+        ({"Type": "string"}, ["Type: a schema has no key 'Type'; did you mean 'type'?"]),
         ({"type": "int"}, ["type: a schema has no type 'int'; did you mean 'integer'?"]),
         ({"type": ["str", "null"]}, ["type: a schema has no type 'str'; did you mean 'string'?"]),
         ({"type": "Strng"}, ["type: a schema has no type 'Strng'; did you mean 'string'?"]),
-        ({"type": "§§"}, ["type: a schema has no type '§§'; there are: string, integer"]),
+        ({"type": "any"}, ["type: a schema has no type 'any'; there are: string, integer"]),
+        ({"type": "enum"}, ["type: a schema has no type 'enum'; there are: string, integer"]),
         (
-            {"properties": {"kind": {}, "of": {}}, "required": ["kinds", "of"]},
+            {**CLOSED, "required": ["kinds", "of"]},
             ["required.0: 'kinds' is required and no property; did you mean 'kind'?"],
         ),
         (
-            {"properties": {"a": {}}, "required": ["other"], "additionalProperties": False},
-            ["required.0: 'other' is required and no property; there are: a"],
+            {**CLOSED, "required": ["other"]},
+            ["required.0: 'other' is required and no property; there are: kind, of"],
         ),
         (
             {"items": {"anyOf": [{}, {"properties": {"tags": {"type": "list"}}}]}},
             ["items.anyOf.1.properties.tags.type: a schema has no type 'list'; did you mean 'ar"],
         ),
-        ({"$defs": {"one": {"minimun": 3}}}, ["$defs.one.minimun: a schema has no key 'minimun'"]),
+        ({"$defs": {"one": {"maxitems": 3}}}, ["$defs.one.maxitems: a schema has no key 'maxit"]),
+        ({"definitions": {"one": {"type": "str"}}}, ["definitions.one.type: a schema has no type"]),
+        ({"dependentSchemas": {"a": {"type": "str"}}}, ["dependentSchemas.a.type: a schema has "]),
     ],
 )
-def test_a_mistake_is_told_with_its_place_and_the_nearest_word(
+def test_what_cannot_be_meant_is_a_mistake_with_its_place_and_the_nearest_word(
     schema: Any, mistakes: list[str]
 ) -> None:
     found = told(schema)
@@ -54,21 +58,45 @@ def test_a_mistake_is_told_with_its_place_and_the_nearest_word(
 
 
 @pytest.mark.parametrize(
+    ("schema", "doubts"),
+    [
+        (
+            {"proprties": {}},
+            ["proprties: 'proprties' is no key of a schema; did you mean 'propert"],
+        ),
+        ({"items": {"minimun": 3}}, ["items.minimun: 'minimun' is no key of a schema; did you "]),
+        ({"formats": 1}, ["formats: 'formats' is no key of a schema; did you mean 'format'?"]),
+        (
+            {"properties": {"kind": {}}, "required": ["kinds"]},
+            ["required.0: 'kinds' is required and no property; did you mean 'kind'?"],
+        ),
+    ],
+)
+def test_what_may_be_meant_is_a_doubt_and_no_mistake(schema: Any, doubts: list[str]) -> None:
+    assert told(schema) == []
+    found = told(schema, misspelt.doubts)
+    assert len(found) == len(doubts)
+    assert all(one.startswith(begin) for one, begin in zip(found, doubts, strict=True))
+
+
+@pytest.mark.parametrize(
     "schema",
     [
         True,
         {"x-unit": "m", "comment": "free words", "nullable": True},
         {"title_en": "a", "description_de": "b", "note": "c", "when": "d"},
+        {"properties": {"name": {"type": "string", "example": "Ada", "xml": {"name": "n"}}}},
         {"properties": {"maxlength": {"type": "string"}, "type": {"enum": ["int"]}}},
         {"properties": {"a": {}}, "required": ["other"]},
-        {"properties": {"name": {}, "names": {}}, "required": ["name", "names"]},
-        {"patternProperties": {"^a": {}}, "properties": {"b": {}}, "required": ["ab"]},
+        {**CLOSED, "properties": {"name": {}, "names": {}}, "required": ["name", "names"]},
+        {**CLOSED, "patternProperties": {"^a": {}}, "required": ["ab"]},
         {"const": {"type": "int", "maxlength": 4}, "default": {"type": "int"}},
-        {"enum": [{"type": "int"}], "examples": [{"maxlength": 1}]},
+        {"enum": [{"type": "int"}], "examples": [{"maxlength": 1}], "example": {"type": "int"}},
+        {"dependentRequired": {"type": ["kind"]}, "dependencies": {"type": ["kind"]}},
     ],
 )
-def test_what_a_schema_may_say_is_no_mistake(schema: Any) -> None:
-    assert told(schema) == []
+def test_what_a_schema_may_say_is_neither(schema: Any) -> None:
+    assert told(schema) == told(schema, misspelt.doubts) == []
 
 
 WORDS = st.sampled_from(misspelt.KEYS) | st.text(max_size=5)
@@ -81,7 +109,8 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_nothing_that_is_json_is_an_error(schema: Any) -> None:
-    assert all(isinstance(said, str) for _, said in misspelt.mistakes(schema, ("schema",)))
+    found = [*misspelt.mistakes(schema, ("schema",)), *misspelt.doubts(schema, ("schema",))]
+    assert all(place[0] == "schema" and said for place, said in found)
 
 
 def test_a_task_file_tells_the_line_of_each() -> None:
@@ -107,11 +136,28 @@ checks:
     assert mistake.startswith("t.yaml:8: this is no JSON schema: '5' is not of type 'number'")
 
 
+def test_a_doubt_is_told_by_the_check_and_the_task_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "prompt: hi\nsteps:\n- id: a\n  prompt: hi\n  schema:\n    minimun: 3\n"
+    Path("a.task.yaml").write_text(text.replace("prompt: hi\nsteps", "steps"))
+    done = here("tasks", "check", "a.task.yaml")
+    assert done.returncode == 0
+    assert "a.task.yaml:5: 'minimun' is no key of a schema; did you mean 'minimum'?" in done.stderr
+
+
 @pytest.mark.parametrize(
-    "text", ["inputs:\n  text: {}\n prompt: hi\n", "steps:\n  - id: a\n  prompt: hi\n"]
+    ("text", "line", "says"),
+    [
+        ("inputs:\n  text: {}\n prompt: hi\n", 3, "begins in the same column"),
+        ("steps:\n  - id: a\n  prompt: hi\n", 3, "begins in the same column"),
+        ("prompt: 'it's fine'\n", 1, "a text that begins with a quote ends with it"),
+        ('name: a\ndescription: "Hello" world\n', 2, "a text that begins with a quote ends"),
+    ],
 )
-def test_a_wrong_indent_is_called_so(text: str) -> None:
-    with pytest.raises(TaskFileError, match=r"t\.yaml:3: .*not indented as those around it"):
+def test_a_line_that_is_no_yaml_says_what_it_lacks(text: str, line: int, says: str) -> None:
+    with pytest.raises(TaskFileError, match=rf"t\.yaml:{line}: .*{says}"):
         parse(text, Path("t.yaml"))
 
 

@@ -119,8 +119,9 @@ def test_a_huge_request_is_cut_when_it_is_sent_and_when_it_is_recalled() -> None
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        ("seconds", "(stopped at max_seconds; tinsmith config set max_seconds N allows more)"),
-        ("tokens", "(stopped at max_tokens; tinsmith config set max_tokens N allows more)"),
+        ("seconds", "(stopped at max_seconds; /set max_seconds N allows more)"),
+        ("steps", "(stopped at max_steps; /set max_steps N allows more)"),
+        ("tokens", "(cut off: at max_tokens, at the end of the window, or going in circles)"),
         ("repeats", "(stopped: it went in circles)"),
         ("answered", ""),
     ],

@@ -153,6 +153,13 @@ def test_tasks_new_writes_one_that_is_right_and_says_what_to_do(folder: Path) ->
         ("prompt: '{{ text }}'", "no more more2"),
         ("prompt: |\n  {{ inputs.text }}\n  {% if\n  more %}{{ more2 }}{% endif %}{{ no }}", ""),
         ("prompt: '{{ inputs }}'", ""),
+        ("prompt: 'Put the text of inputs in more words.'", "text no more more2"),
+        ("prompt: '{{ inputs.no }}{{ inputs.text.path }}'", "more more2"),
+        ("prompt: a\nchecks: [{of: '{{ text }}', contains: '{{ no }}', name: more}]", "more more2"),
+        (
+            "steps: [{id: a, tool: calculate, arguments: {expression: '{{ text }}'}}]",
+            "no more more2",
+        ),
         ("steps: [{id: a, if: no, prompt: '{{ text }}'}]\noutputs: {a: '{{ more }}'}", "more2"),
     ],
 )

@@ -197,13 +197,11 @@ def _told(
 
 
 def _reason(reasons: Mapping[Reason, int], error: str | None, through: bool) -> Reason:
+    from agent.tasks.envelope import reason_of
+
     if error is not None:
         return "failed"
-    if not through:
-        return "interrupted"
-    if set(reasons) - {"done", "checks"}:
-        return "failed"
-    return "checks" if "checks" in reasons else "done"
+    return reason_of(reasons) if through else "interrupted"
 
 
 @contextlib.contextmanager

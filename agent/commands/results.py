@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
     from agent.tasks.compare import Change, CheckCount, Summary
 
+AT_ONCE = 1000
+"""Lines that are printed together."""
 WIDE = 60
 """Characters of a value that is shown."""
 KINDS = {
     "now_fail": "fails now",
-    "now_checked": "fails a new check",
+    "only_new_checks": "fails a new check",
     "now_pass": "passes now",
     "differ": "another answer",
 }
@@ -66,28 +69,30 @@ def _summary(args: argparse.Namespace) -> int:
 def _csv(args: argparse.Namespace) -> int:
     from agent.tasks.table import csv_lines
 
-    for line in csv_lines(args.file):
-        say(line)
+    found = csv_lines(args.file)
+    while some := list(itertools.islice(found, AT_ONCE)):
+        say("\n".join(some))
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
     from agent.engines.scripted import ScriptedEngine
-    from agent.tasks.compare import summed
-    from agent.tasks.envelope import CODES
+    from agent.tasks.envelope import CODES, reason_of
     from agent.tasks.load import named_by
     from agent.tasks.means import Means
     from agent.tasks.read import read
     from agent.tasks.recheck import recheck
+    from agent.tasks.results import is_claimed
 
     task = read(args.task)
     tools, skills = named_by(task, args.tools, warn)
+    if is_claimed(args.file):
+        warn(f"{args.file} is being written; what it holds by now is checked")
     with waiting("checking"):
-        recheck(task, Means(ScriptedEngine(), tools, skills), args.file, args.out)
-    found = summed(args.out)
+        found = recheck(task, Means(ScriptedEngine(), tools, skills), args.file, args.out)
     for line in _lines(found):
         say(line)
-    return CODES["checks"] if "checks" in found.reasons else 0
+    return CODES.get(reason_of(found.reasons), 1)
 
 
 def _diff(args: argparse.Namespace) -> int:
@@ -117,7 +122,7 @@ def _diff(args: argparse.Namespace) -> int:
     say(f"{passed}: {_share(before.passed, before.rows)} → {_share(now.passed, now.rows)}")
     for line in _checks(before, now):
         say(line)
-    new = f"{found.now_checked:,} fail only new checks, " if found.now_checked else ""
+    new = f"{found.only_new_checks:,} fail only new checks, " if found.only_new_checks else ""
     say(
         f"{found.now_pass:,} rows pass now, {found.now_fail:,} fail now, {new}{found.differ:,} "
         f"have another answer, {found.same:,} are as they were"

@@ -72,9 +72,10 @@ def files() -> Iterator[Path]:
 
 
 def _check(args: argparse.Namespace) -> int:
+    from agent.tasks.hints import hints
     from agent.tasks.load import named_by
     from agent.tasks.read import read
-    from agent.tasks.task import TaskFileError, unused
+    from agent.tasks.task import TaskFileError
 
     wrong = 0
     for file in args.files:
@@ -88,8 +89,8 @@ def _check(args: argparse.Namespace) -> int:
         for mistake in mistakes:
             say(mistake)
         if not mistakes:
-            for name in unused(task):
-                tell(f"{task.where(('inputs', name))}: the input {name!r} is used nowhere")
+            for hint in hints(task):
+                tell(hint)
             tell(f"{file} is right")
         wrong += len(mistakes)
     if wrong:

@@ -43,8 +43,11 @@ SHOWN = 2000
 PATIENCE = 0.3
 """Seconds until a wait is worth a line."""
 THINKING = "thinking"
-ENDED = {"interrupted": "interrupted", "failed": "failed", "repeats": "stopped: it went in circles"}
-SETTING = {"seconds": "max_seconds", "steps": "max_steps", "tokens": "max_tokens"}
+ENDED = {
+    "interrupted": "interrupted", "failed": "failed", "repeats": "stopped: it went in circles",
+    "tokens": "cut off: at max_tokens, at the end of the window, or going in circles",
+}  # fmt: skip
+SETTING = {"seconds": "max_seconds", "steps": "max_steps"}
 """What ended a turn that reached a limit."""
 
 
@@ -170,7 +173,7 @@ class Screen:
                 self.notice("the model said nothing; /retry asks once more")
             reason = ENDED.get(event.reason, "")
             if setting := SETTING.get(event.reason):
-                reason = f"stopped at {setting}; tinsmith config set {setting} N allows more"
+                reason = f"stopped at {setting}; /set {setting} N allows more"
             reason = f"({reason}) " if reason else ""
             if not self.draws:
                 self.dim(reason + cost(event.usage))

@@ -100,7 +100,8 @@ def _accepts(schema: Mapping[str, Any], accepted: Sequence[Any], value: Any) -> 
     declared = _declared(schema, value)
     inner = None
     if declared is list and value:
-        inner = _declared(schema.get("items", {}), value[0])
+        items = schema.get("items") if isinstance(schema, Mapping) else None
+        inner = _declared(items, value[0])
     if isinstance(value, tuple):
         value = list(value)
     if declared is float and type(value) is int:
@@ -128,9 +129,10 @@ def _accepts(schema: Mapping[str, Any], accepted: Sequence[Any], value: Any) -> 
     return value in accepted
 
 
-def _declared(schema: Mapping[str, Any], value: Any) -> type:
-    """Of a parameter that may be anything, what it is."""
-    return _PYTHON.get(str(schema.get("type")), type(value))
+def _declared(schema: Any, value: Any) -> type:
+    """Of a parameter that may be anything, as under the schema `true`, what it is."""
+    said = schema.get("type") if isinstance(schema, Mapping) else None
+    return _PYTHON.get(str(said), type(value))
 
 
 def _type_of(accepted: Sequence[Any]) -> type | None:

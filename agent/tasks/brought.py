@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agent import answers, patterns
-from agent.tasks import paths
+from agent.tasks import misspelt, paths
 from agent.tasks.form import Check
 from agent.tasks.task import Task
 
@@ -99,7 +99,10 @@ def _wrong_check(one: Any) -> str:
         return f"it says {' and '.join(kinds)}, and a check says one thing"
     if not kinds and "path" not in one:
         return f"it says nothing; a check has {', '.join(meaning.KINDS)} or path"
-    if isinstance(schema := one.get("schema"), Mapping) and (why := answers.wrong_schema(schema)):
+    schema = one.get("schema")
+    if said := next(misspelt.mistakes(schema, ("schema",)), None):
+        return said[1]
+    if isinstance(schema, Mapping) and (why := answers.wrong_schema(schema)):
         return why
     if isinstance(path := one.get("path"), str) and (why := paths.wrong_path(path)):
         return f"{path!r} is no JSON path: {why}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -47,7 +48,7 @@ def all_of(
     run: _Run, files: Mapping[str, str], before: Mapping[str, Stamp], seconds: float
 ) -> list[Checked]:
     """`files`: the outputs that will be written. `seconds`: that the steps took."""
-    tokens = run.usage.generated
+    tokens = sum(one.tokens for one in run.done)
     look = _Look(run, files, before, seconds, tokens)
     return [look.one(("checks", at), check) for at, check in enumerate(run.checks)]
 
@@ -82,7 +83,8 @@ class _Look:
             passed = passed != check.negated
         except _Undecided as error:
             name, passed, why = error.name, False, str(error)
-        return Checked(check.name or (f"not {name}" if check.negated else name), passed, why)
+        name = check.name or (f"not {name}" if check.negated else name)
+        return Checked(name, passed, why, _id(check))
 
     def _kind(self, place: Place, check: Check) -> tuple[str, bool, str]:
         """What is checked, whether it is so, and what was seen."""
@@ -119,21 +121,23 @@ class _Look:
     def _there(
         self, place: Place, check: Check, path: str, looked_at: Any
     ) -> tuple[str, bool, str]:
+        is_alone = _is_alone(check)
+        name = path if is_alone else f"{path} {self._compared(place, check, None)[0]}"
         try:
             value = json.loads(looked_at) if isinstance(looked_at, str) else looked_at
         except (ValueError, RecursionError):
-            raise _Undecided(path, f"it is no JSON: {_short(looked_at)}") from None
+            raise _Undecided(name, f"it is no JSON: {_short(looked_at)}") from None
         try:
             found = paths.at(path, value)
         except paths.PathProblem as error:
-            raise _Undecided(path, str(error)) from None
-        if _is_alone(check):
-            return path, bool(found), f"there is {_short(found) if found else 'nothing'} at {path}"
+            raise _Undecided(name, str(error)) from None
+        if is_alone:
+            return name, bool(found), f"there is {_short(found) if found else 'nothing'} at {path}"
         if not found:
-            return path, False, f"there is nothing at {path} in {_short(value)}"
+            return name, False, f"there is nothing at {path} in {_short(value)}"
         seen = [self._compared(place, check, one) for one in found]
-        name, passed, why = next((one for one in seen if one[1]), seen[0])
-        return f"{path} {name}", passed, why
+        _, passed, why = next((one for one in seen if one[1]), seen[0])
+        return name, passed, why
 
     def _compared(self, place: Place, check: Check, looked_at: Any) -> tuple[str, bool, str]:
         text = looked_at if isinstance(looked_at, str) else _json(looked_at)
@@ -229,6 +233,11 @@ class _Look:
         prompt = render("judge", question=asked, answer=text)
         said = json.loads(self._run.judge(prompt, JUDGED, Sampling(max_tokens=400)))
         return f"judge {_short(asked)}", said["verdict"] == "yes", str(said["reason"])
+
+
+def _id(check: Check) -> str:
+    written = json.dumps(vars(check), sort_keys=True, default=str)
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _is_alone(check: Check) -> bool:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from agent.errors import UsageError
 from agent.events import Usage
-from agent.tasks.results import NOTE, index, lines
+from agent.tasks.results import NOTE, index, lines_of
 
 SHOWN = 10
 """Errors, and rows of each kind of change."""
@@ -87,12 +87,12 @@ class Changes:
     """Rows of `both` whose answer and outcome are the same."""
     now_pass: int = 0
     now_fail: int = 0
-    now_checked: int = 0
+    only_new_checks: int = 0
     """Fail now, but only checks that were not there before."""
     differ: int = 0
     """Neither, but with another answer."""
     examples: dict[str, list[Change]] = field(default_factory=dict)
-    """The first of "now_pass", "now_fail", "now_checked", "differ"."""
+    """The first of "now_pass", "now_fail", "only_new_checks", "differ"."""
 
 
 def summed(file: Path) -> Summary:
@@ -123,10 +123,10 @@ def compared(before: Path, now: Path, shown: int = SHOWN) -> Changes:
 
 def _kind(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if before["ok"] and not now["ok"]:
-        known = {check["name"] for check in before["checks"]}
-        failed = {check["name"] for check in now["checks"] if not check["passed"]}
+        known = {check.get("id") for check in before["checks"]}
+        failed = {check.get("id") for check in now["checks"] if not check["passed"]}
         is_new = now["reason"] == "checks" and not failed & known
-        return "now_checked" if is_new else "now_fail"
+        return "only_new_checks" if is_new else "now_fail"
     if now["ok"] and not before["ok"]:
         return "now_pass"
     return "same" if before["answer"] == now["answer"] else "differ"
@@ -145,7 +145,7 @@ class Indexed:
         self._file = file
         self._stream = stream
         self._index = index()
-        for number, start, raw, facts in lines(file):
+        for number, start, raw, facts in lines_of(file, stream):
             if facts is not None:  # else it was torn by a kill
                 noted = (facts["id"], facts["at"], start, len(raw), facts["reason"], number, True)
                 self._index.execute(NOTE, noted)
@@ -174,7 +174,7 @@ class Indexed:
         for facts in self.all():
             made = made or Summary(str(self._file), facts["task"], facts["hash"])
             if other is None or other.has(facts["id"]):
-                _count(made, facts)
+                count(made, facts)
         if made is None:
             raise UsageError(f"{self._file} holds no results")
         return made
@@ -192,11 +192,19 @@ def indexed(file: Path) -> Iterator[Indexed]:
         stream = file.open("rb")
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
-    with stream, closing(Indexed(file, stream)) as found:
-        yield found
+    with stream:
+        if not stream.seekable():
+            raise UsageError(f"{file} is no file; results are read twice")
+        try:
+            found = Indexed(file, stream)
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+        with closing(found):
+            yield found
 
 
-def _count(made: Summary, facts: Mapping[str, Any]) -> None:
+def count(made: Summary, facts: Mapping[str, Any]) -> None:
+    """Add a result to what is summed up."""
     made.rows += 1
     made.passed += bool(facts["ok"])
     _one_more(made.reasons, facts["reason"])
@@ -207,10 +215,10 @@ def _count(made: Summary, facts: Mapping[str, Any]) -> None:
     for at, check in enumerate(facts["checks"]):
         if at == len(made.checks):
             made.checks.append(CheckCount(check["name"]))
-        count = made.checks[at]
-        count.name = _common(count.name, check["name"])
-        count.passed += check["passed"]
-        count.failed += not check["passed"]
+        so_far = made.checks[at]
+        so_far.name = _common(so_far.name, check["name"])
+        so_far.passed += check["passed"]
+        so_far.failed += not check["passed"]
     for call in facts["calls"]:
         tool = made.tools.setdefault(call["name"], ToolCount())
         tool.calls += 1

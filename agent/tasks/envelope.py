@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +52,8 @@ class Done:
     skipped: bool
     tries: int
     """More than one where the step was tried again; with `each`, of all items together."""
+    tokens: int
+    """That the model wrote in it."""
     seconds: float
 
 
@@ -61,6 +63,9 @@ class Checked:
     passed: bool
     why: str
     """What was seen."""
+    id: str
+    """A hash of the check as the task has it, which its name need not tell: templates are filled in
+    there."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,14 @@ def verdict(checks: Sequence[Checked]) -> tuple[Reason, str | None]:
     """The reason, and the error, of a run that came to its end."""
     wrong = [f"{one.name}: {one.why}" for one in checks if not one.passed]
     return ("checks", "; ".join(wrong)) if wrong else ("done", None)
+
+
+def reason_of(reasons: Iterable[str]) -> Reason:
+    """That of a run over rows which ended so."""
+    found = {*reasons}
+    if found - {"done", "checks"}:
+        return "failed"
+    return "checks" if "checks" in found else "done"
 
 
 def in_words(reason: str, is_checked: bool) -> str:

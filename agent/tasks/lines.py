@@ -83,7 +83,7 @@ def read(text: str, first: int = 1) -> Read:
             found.data = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        found.problems.append((mark.line + first if mark else first, _said(error)))
+        found.problems.append((mark.line + first if mark else first, _said(error, text)))
     except yaml.YAMLError as error:  # a character that no YAML may hold
         reader = error if isinstance(error, yaml.reader.ReaderError) else None
         at = text.count("\n", 0, reader.position) if reader else 0
@@ -95,7 +95,7 @@ def read(text: str, first: int = 1) -> Read:
     return found
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _said(error: yaml.MarkedYAMLError, text: str) -> str:
     said = ", ".join(filter(None, [error.context, error.problem]))
     if "'\\t'" in said:
         said += "; YAML is indented with blanks, not with tabs"
@@ -104,13 +104,19 @@ def _said(error: yaml.MarkedYAMLError) -> str:
     elif "got '?'" in said:
         said += "; between { and }, a text with a question mark wants quotes around it"
     elif "expected <block end>" in said or ("block" in said and "found '?'" in said):
-        said = (
-            "this line is not indented as those around it: what belongs together begins in the "
-            "same column"
-        )
+        if _begins_line(error.problem_mark, text):
+            said += "; what belongs together begins in the same column, and this line does not"
+        else:
+            said += "; a text that begins with a quote ends with it: put other quotes around it all"
     elif "unhashable key" in said or "found '{'" in said:
         said += "; a text that begins with {{ wants quotes around it"
     return f"is no YAML: {said}"
+
+
+def _begins_line(mark: yaml.Mark | None, text: str) -> bool:
+    """Whether nothing but blanks stands before it, and the dashes of a list."""
+    before = text.split("\n")[mark.line][: mark.column] if mark else ""
+    return not before.strip(" -")
 
 
 class _Walk:

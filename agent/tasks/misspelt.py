@@ -1,7 +1,7 @@
 """What is misspelt in a JSON schema: keys, types, required properties that are not there.
 
 A validator takes an unknown key for a remark and leaves it at that: `maxlength` would limit
-nothing, and nobody would hear of it.
+nothing, and nobody would hear of it. What cannot be meant is a mistake; what may be is a doubt.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ KEYS = (
     "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
     "$vocabulary", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
     "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions",
-    "dependencies", "dependentRequired", "dependentSchemas", "deprecated", "description", "else",
-    "enum", "examples", "exclusiveMaximum", "exclusiveMinimum", "format", "id", "if", "items",
-    "maxContains", "maxItems", "maxLength", "maxProperties", "maximum", "minContains", "minItems",
-    "minLength", "minProperties", "minimum", "multipleOf", "not", "nullable", "oneOf", "pattern",
-    "patternProperties", "prefixItems", "properties", "propertyNames", "readOnly", "required",
-    "then", "title", "type", "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
-    "writeOnly",
+    "dependencies", "dependentRequired", "dependentSchemas", "deprecated", "description",
+    "discriminator", "else", "enum", "example", "examples", "exclusiveMaximum", "exclusiveMinimum",
+    "externalDocs", "format", "id", "if", "items", "maxContains", "maxItems", "maxLength",
+    "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties", "minimum",
+    "multipleOf", "not", "nullable", "oneOf", "pattern", "patternProperties", "prefixItems",
+    "properties", "propertyNames", "readOnly", "required", "then", "title", "type",
+    "unevaluatedItems", "unevaluatedProperties", "uniqueItems", "writeOnly", "xml",
 )  # fmt: skip
-"""Of JSON Schema 2020-12, of the drafts before it, and OpenAPI's `nullable`."""
+"""Of JSON Schema 2020-12, of the drafts before it, and of OpenAPI."""
 OF_SCHEMAS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keys under which schemas stand by names."""
-NO_SCHEMA = ("const", "default", "enum", "examples", "required", "type")
+NO_SCHEMA = (
+    "const", "default", "dependencies", "dependentRequired", "discriminator", "enum", "example",
+    "examples", "externalDocs", "required", "type", "xml",
+)  # fmt: skip
 """Keys under which values stand."""
 LIKE = 0.8
 """How alike a word has to be to one that is known, to be taken for it."""
@@ -42,24 +45,45 @@ SHORT = 5
 """Letters of a key; of a shorter one every other word is alike: `note` is no misspelt `not`."""
 
 
-def mistakes(schema: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    """`place`: of the schema."""
+Found = tuple[Place, str]
+
+
+def mistakes(schema: Any, place: Place) -> Iterator[Found]:
+    """What cannot be meant. `place`: of the schema."""
+    for one, where in _schemas(schema, place):
+        for key in one:
+            if key not in KEYS and (near := _BY_LOWER.get(key.lower())):
+                yield (*where, key), f"a schema has no key {key!r}; did you mean {near!r}?"
+        yield from _types(one.get("type"), (*where, "type"))
+        if one.get("additionalProperties") is False:
+            yield from _required(one, where)
+
+
+def doubts(schema: Any, place: Place) -> Iterator[Found]:
+    """What may be meant, as a schema may have keys of one's own and properties that are named
+    elsewhere, and more likely is not."""
+    for one, where in _schemas(schema, place):
+        for key in one:
+            if key not in KEYS and key.lower() not in _BY_LOWER and (near := _key_meant(key)):
+                yield (*where, key), f"{key!r} is no key of a schema; did you mean {near!r}?"
+        if one.get("additionalProperties") is not False:
+            yield from (found for found in _required(one, where) if "did you mean" in found[1])
+
+
+def _schemas(schema: Any, place: Place) -> Iterator[tuple[Mapping[str, Any], Place]]:
+    """It, and those in it, each with its place."""
     if isinstance(schema, list):
         for at, one in enumerate(schema):
-            yield from mistakes(one, (*place, at))
+            yield from _schemas(one, (*place, at))
     if not isinstance(schema, Mapping):
         return
-    for key in schema:
-        if key not in KEYS and (near := _key_meant(key)):
-            yield (*place, key), f"a schema has no key {key!r}; did you mean {near!r}?"
-    yield from _types(schema.get("type"), (*place, "type"))
-    yield from _required(schema, place)
+    yield schema, place
     for key, inside in schema.items():
         if key in OF_SCHEMAS and isinstance(inside, Mapping):
             for name, one in inside.items():
-                yield from mistakes(one, (*place, key, name))
+                yield from _schemas(one, (*place, key, name))
         elif key in KEYS and key not in NO_SCHEMA:
-            yield from mistakes(inside, (*place, key))
+            yield from _schemas(inside, (*place, key))
 
 
 def meant_by(word: str, known: Iterable[str]) -> str:
@@ -68,36 +92,35 @@ def meant_by(word: str, known: Iterable[str]) -> str:
     return next((one for one in SYNONYMS.get(word.lower(), ()) if one in names), "")
 
 
-def _types(type_: Any, place: Place) -> Iterator[tuple[Place, str]]:
+def _types(type_: Any, place: Place) -> Iterator[Found]:
     for one in type_ if isinstance(type_, list) else [type_]:
         if isinstance(one, str) and one not in TYPES:
-            near = meant_by(one, TYPES) or _meant(one, TYPES, 0.5)
+            near = meant_by(one, TYPES) or _meant(one, TYPES)
             hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(TYPES)}"
             yield place, f"a schema has no type {one!r}; {hint}"
 
 
-def _required(schema: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]:
+def _required(schema: Mapping[str, Any], place: Place) -> Iterator[Found]:
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, Mapping) or not isinstance(required, list):
         return
     others = [name for name in properties if name not in required]
     for at, name in enumerate(required):
-        if not isinstance(name, str) or name in properties or "patternProperties" in schema:
-            continue
-        near = _meant(name, others)
-        if near or schema.get("additionalProperties") is False:
+        if isinstance(name, str) and name not in properties and "patternProperties" not in schema:
+            near = _meant(name, others)
             hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(properties)}"
             yield (*place, "required", at), f"{name!r} is required and no property; {hint}"
 
 
 def _key_meant(word: str) -> str:
-    """A schema may hold keys of one's own: `title_en` is no misspelt `title`."""
     near = _meant(word, (key for key in KEYS if key.startswith("$") == word.startswith("$")))
-    is_one = abs(len(near) - len(word)) <= 1 and len(word) >= SHORT
-    return near if is_one or near.lower() == word.lower() else ""
+    return near if len(word) >= SHORT and abs(len(near) - len(word)) <= 1 else ""
 
 
-def _meant(word: str, known: Iterable[str], like: float = LIKE) -> str:
+def _meant(word: str, known: Iterable[str]) -> str:
     by_lower = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=like)
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=LIKE)
     return by_lower[near[0]] if near else ""
+
+
+_BY_LOWER = {key.lower(): key for key in KEYS}

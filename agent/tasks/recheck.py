@@ -2,46 +2,80 @@
 
     recheck(task, means, Path("results.jsonl"), Path("checked.jsonl"))      # no model is asked
 
-What a changed check costs is then a second, and not a run over all rows.
+So a changed check does not cost a run over all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from agent.errors import UsageError
-from agent.events import Usage
-from agent.tasks.compare import indexed
-from agent.tasks.envelope import Called, Done, Envelope, verdict
+from agent.errors import TinsmithError, UsageError
+from agent.tasks.compare import Indexed, Summary, count, indexed
+from agent.tasks.envelope import Called, Done, Envelope
 from agent.tasks.means import Means
-from agent.tasks.results import claimed, line_of
-from agent.tasks.run import check
+from agent.tasks.results import beside, claimed, has_kinds, line_of
+from agent.tasks.run import JUDGE_FAILED, check
 from agent.tasks.task import Task, answers_alike
-from tools.storage import replacing
+
+STEP: Mapping[str, Any] = {
+    "id": str, "answer": object, "skipped": bool, "tries": int, "tokens": int,
+    "seconds": int | float,
+}  # fmt: skip
 
 
-def recheck(task: Task, means: Means, before: Path, now: Path) -> None:
+def recheck(task: Task, means: Means, before: Path, now: Path) -> Summary:
     """Write to `now` the last result of each row of `before`, with the checks of `task`.
 
-    A row that was not answered keeps what ended it. `means` gives the tools by whose parameters
-    `accepted` judges. Raises UsageError, and writes nothing, when `before` holds results of other
-    prompts, `now` is there, or a check looks at what results do not keep.
+    A row of which not all was answered keeps what ended it. `means` gives the tools by whose
+    parameters `accepted` judges. A kill leaves nothing at `now`. Raises UsageError when `before`
+    holds results of other prompts or none, `now` is there, or a check looks at what results do not
+    keep; TinsmithError when `now` cannot be written.
     """
     if task.form.outputs:
         raise UsageError(
             f"{task.file} writes files where the checks pass; only running the rows again does that"
         )
+    if os.path.lexists(now):
+        raise UsageError(f"{now} is there already; give another file to --out")
     with ExitStack() as stack:
-        stack.enter_context(claimed(now))
-        if now.exists():
-            raise UsageError(f"{now} is there already; give another file to --out")
         found = stack.enter_context(indexed(before))
-        with replacing(now) as file:
-            for one in found.all():
-                file.write(line_of(_anew(task, means, before, one)))
+        stack.enter_context(claimed(now))
+        return _written(task, means, before, found, now)
+
+
+def _written(task: Task, means: Means, before: Path, found: Indexed, now: Path) -> Summary:
+    made: Summary | None = None
+    with _replacing(now) as file:
+        for facts in found.all():
+            checked = _anew(task, means, before, facts)
+            file.write(line_of(checked))
+            made = made or Summary(str(now), task.name, task.hash)
+            count(made, checked)
+        if made is None:
+            raise UsageError(f"{before} holds no results")
+    return made
+
+
+@contextmanager
+def _replacing(now: Path) -> Iterator[IO[bytes]]:
+    """Of a claimed file. What a kill left of an earlier one is written over."""
+    half = beside(now, "checked")
+    try:
+        with half.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(half, now)
+    except OSError as error:
+        raise TinsmithError(f"{now} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            half.unlink()
 
 
 def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -49,30 +83,46 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
     if not answers_alike(facts["hash"], task.hash):
         raise UsageError(
             f"{where}: it comes of the task {facts['task']} ({facts['hash']}), whose answers those "
-            f"of {task.file} ({task.hash}) need not be: more than the checks differs"
+            f"of {task.file} ({task.hash}) need not be: more than the checks differs, or an older "
+            "Tinsmith made them"
         )
     facts = {**facts, "task": task.name, "hash": task.hash}
-    if facts["reason"] not in ("done", "checks"):
-        return {**facts, "checks": []}
+    if [one["id"] for one in _steps(where, facts)] != [step.id for step in task.steps]:
+        return facts
     try:
-        checked = check(task, _envelope(facts), means)
-    except UsageError as wrong:
-        raise UsageError(f"{where}: {wrong}") from None
-    reason, error = verdict(checked)
-    made = [vars(one) for one in checked]
-    return {**facts, "ok": reason == "done", "checks": made, "reason": reason, "error": error}
+        made = check(task, _envelope(facts), means)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    if made.reason == "interrupted":
+        raise KeyboardInterrupt
+    facts["checks"] = [asdict(one) for one in made.checks]
+    is_of_a_check = facts["reason"] != "failed" or str(facts["error"]).startswith(JUDGE_FAILED)
+    if is_of_a_check:  # else a tool that may not be called, which no check mends
+        facts |= {"ok": made.ok, "reason": made.reason, "error": made.error}
+    return facts
+
+
+def _steps(where: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = facts.get("steps")
+    if not isinstance(found, list) or not all(has_kinds(one, STEP) for one in found):
+        raise UsageError(f"{where}: what it says of its steps is damaged; run the row again")
+    return found
 
 
 def _envelope(facts: Mapping[str, Any]) -> Envelope:
-    """Raises UsageError for what is no part of an envelope."""
-    try:
-        return Envelope(
-            facts["task"],
-            facts["hash"],
-            facts["inputs"],
-            steps=tuple(Done(**one) for one in facts["steps"]),
-            calls=tuple(Called(**one) for one in facts["calls"]),
-            usage=Usage(**facts["usage"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"it is damaged ({error!r}); run the row again") from None
+    return Envelope(
+        facts["task"],
+        facts["hash"],
+        facts["inputs"],
+        steps=tuple(Done(**_known(Done, one)) for one in facts["steps"]),
+        calls=tuple(
+            Called(**{"step": "", "result": "", "seconds": 0.0, **_known(Called, one)})
+            for one in facts["calls"]
+        ),
+    )
+
+
+def _known(kind: type[Done | Called], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only a newer Tinsmith says."""
+    names = {one.name for one in fields(kind)}
+    return {key: one for key, one in facts.items() if key in names}

@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import sqlite3
 import threading
 import time
@@ -151,7 +152,7 @@ class Results:
             if self._is_sorted():
                 return
             self._stream.close()
-            half = _beside(self._file, "sorted")
+            half = beside(self._file, "sorted")
             try:
                 with half.open("wb") as new, self._file.open("rb") as old:
                     for start, size in self._index.execute(
@@ -207,7 +208,7 @@ class Results:
     def _opened(self) -> IO[bytes]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            _beside(self._file, "sorted").unlink()
+            beside(self._file, "sorted").unlink()
         stream = self._file.open("a+b", buffering=0)
         try:
             end = self._read(stream)
@@ -245,8 +246,8 @@ class Results:
             if answers_alike(facts["hash"], task.hash) and not by_labels:
                 raise UsageError(
                     f"{where} was made with other checks than {task.file} has now; `tinsmith "
-                    f"results check {self._file} {task.file} --out NEW` checks all of them anew, "
-                    "without the model"
+                    f"results check {shlex.join([str(self._file), str(task.file)])} --out NEW` "
+                    "checks all of them anew, without the model"
                 )
             raise UsageError(
                 f"{where} is a result of the task {facts['task']} ({facts['hash']}), and "
@@ -291,27 +292,43 @@ def index() -> sqlite3.Connection:
     return made
 
 
-def lines(file: Path) -> Iterator[tuple[int, int, bytes, dict[str, Any] | None]]:
-    """Of a file of results: each line's number, where it begins, as it is, what it says.
+def is_claimed(file: Path) -> bool:
+    """Whether another program writes it now."""
+    if not beside(file, "lock").exists():
+        return False
+    try:
+        with claimed(file):
+            return False
+    except UsageError:
+        return True
 
-    None, of the last line: it was torn. Raises UsageError for what is no result.
-    """
-    start = 0
+
+Line = tuple[int, int, bytes, dict[str, Any] | None]
+"""Its number, where it begins, as it is, what it says. None, of the last line: it was torn."""
+
+
+def lines(file: Path) -> Iterator[Line]:
+    """Of a file of results. Raises UsageError for what is no result."""
     try:
         with file.open("rb") as stream:
-            for number, raw in enumerate(stream, 1):
-                facts = _facts(raw)
-                if facts is None and raw.endswith(b"\n"):
-                    raise UsageError(
-                        f"{file}:{number} is no result of `tinsmith run --each`; is it the right "
-                        "file?"
-                    )
-                if facts is None and not raw.startswith(BEGIN[: len(raw)]):
-                    raise UsageError(f"{file}:{number} is no result, and no part of one")
-                yield number, start, raw, facts
-                start += len(raw)
+            yield from lines_of(file, stream)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+
+
+def lines_of(file: Path, stream: IO[bytes]) -> Iterator[Line]:
+    """The same of one that is open."""
+    start = 0
+    for number, raw in enumerate(stream, 1):
+        facts = _facts(raw)
+        if facts is None and raw.endswith(b"\n"):
+            raise UsageError(
+                f"{file}:{number} is no result of `tinsmith run --each`; is it the right file?"
+            )
+        if facts is None and not raw.startswith(BEGIN[: len(raw)]):
+            raise UsageError(f"{file}:{number} is no result, and no part of one")
+        yield number, start, raw, facts
+        start += len(raw)
 
 
 BEGIN = b'{"id": "'
@@ -333,19 +350,20 @@ def _facts(raw: bytes) -> dict[str, Any] | None:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    if not _has(found, KINDS) or found["reason"] not in REASONS:
+    if not has_kinds(found, KINDS) or found["reason"] not in REASONS:
         return None
     usage = found["usage"]
     is_whole = (
-        all(_has(one, CHECK) for one in found["checks"])
-        and all(_has(one, CALL) for one in found["calls"])
+        all(has_kinds(one, CHECK) for one in found["checks"])
+        and all(has_kinds(one, CALL) for one in found["calls"])
         and all(key in usage for key in SPENT)
         and all(key in USED and isinstance(one, int | float) for key, one in usage.items())
     )
     return found if is_whole else None
 
 
-def _has(found: Any, kinds: Mapping[str, Any]) -> bool:
+def has_kinds(found: Any, kinds: Mapping[str, Any]) -> bool:
+    """Whether it is a mapping in which what `kinds` names is there, and of that kind."""
     return isinstance(found, dict) and all(
         key in found and isinstance(found[key], kind) for key, kind in kinds.items()
     )
@@ -372,7 +390,8 @@ def _short(value: Any) -> str:
     return cut(json.dumps(value, ensure_ascii=False), 40)
 
 
-def _beside(file: Path, what: str) -> Path:
+def beside(file: Path, what: str) -> Path:
+    """A hidden file, for what is under way."""
     return file.with_name(f".{file.name}.{what}")
 
 
@@ -380,9 +399,11 @@ def _held(file: Path) -> FileLock:
     """Two programs would write a row twice. Free again when a program ends, however it does."""
     from filelock import FileLock, Timeout
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_beside(file, "lock"), timeout=0, thread_local=False)
+    if not file.name:
+        raise UsageError(f"--out {str(file)!r} is no name of a file")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(beside(file, "lock"), timeout=0, thread_local=False)
         lock.acquire()
     except Timeout:
         raise UsageError(

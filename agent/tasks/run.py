@@ -11,8 +11,8 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
 
+JUDGE_FAILED = "the judge failed"
+"""What the error of a run begins with, that ended in a check."""
 UNKEPT = ("judge", "files")
 """Checks that look at more than an envelope keeps."""
 
@@ -58,13 +60,13 @@ def run(task: Task, given: Mapping[str, Any], means: Means) -> Envelope:
     return _Run(task, given, means).go()
 
 
-def check(task: Task, made: Envelope, means: Means) -> Sequence[Checked]:
-    """What the checks of `task` say of a run that came to its end, made when it had other checks.
+def check(task: Task, made: Envelope, means: Means) -> Envelope:
+    """`made`, whose steps all came to their end, with what the checks of `task` say of it.
 
-    The tokens of judges that there were then count among those that were written. Raises
-    UsageError where a check needs what an envelope does not keep.
+    Files that are inputs are read as they are now. Raises UsageError where a check needs what an
+    envelope does not keep.
     """
-    return _Run(task, made.inputs, means).checked(made)
+    return _Run(task, made.inputs, means).again(made)
 
 
 class _Ended(Exception):
@@ -106,6 +108,8 @@ class _Run:
         self._refused: dict[str, None] = {}
         self._wrote: list[str] = []
         """Outputs that are there, by their paths."""
+        self._reason: Reason = "done"
+        self._error: str | None = None
         self._began = time.monotonic()
         self._values: dict[str, Any] = {}
 
@@ -115,9 +119,7 @@ class _Run:
         )
         found: Sequence[Checked] = ()
         files: Mapping[str, str] = {}
-        reason: Reason = "done"
-        error = None
-        try:
+        with self._ending():
             envelope = replace(envelope, inputs=inputs.checked(self.task, self._given))
             if not self.means.tape.is_replay:  # else that was done, with the tools that there were
                 refuse(self.task, self.means.tools, self.means.skills)
@@ -139,48 +141,57 @@ class _Run:
             if reason != "done":
                 raise _Ended(reason, error)
             self._write(files)
-        except _Ended as end:
-            reason, error = end.reason, end.error
-        except UsageError as wrong_use:
-            reason, error = "usage", str(wrong_use)
-        except (TinsmithError, ToolError, OSError) as problem:
-            reason, error = "failed", str(problem)
-        except KeyboardInterrupt:
-            reason, error = "interrupted", "interrupted"
-        except Exception as bug:  # it ends this run, and not those of the other rows
-            reason, error = "failed", _bug(bug)
         return replace(
             envelope,
             answer=self.answer,
-            reason=reason,
-            error=error,
+            reason=self._reason,
+            error=self._error,
             steps=tuple(self.done),
             calls=tuple(self.calls),
             checks=tuple(found),
-            files=tuple(files) if reason == "done" else tuple(self._wrote),
+            files=tuple(files) if self._reason == "done" else tuple(self._wrote),
             usage=self.usage,
             seconds=round(time.monotonic() - self._began, 3),
         )
+
+    def again(self, made: Envelope) -> Envelope:
+        """`check`."""
+        found: Sequence[Checked] = ()
+        with self._ending():
+            self._take(inputs.checked(self.task, made.inputs))
+        if needs := next((key for one in self.checks for key in UNKEPT if getattr(one, key)), ""):
+            raise UsageError(
+                f"a check of `{needs}` needs more than results keep; only running the rows again "
+                "answers it"
+            )
+        self.done, self.calls = [*made.steps], [*made.calls]
+        if self._reason == "done":
+            with self._ending():
+                found = checks.all_of(self, {}, {}, sum(one.seconds for one in made.steps))
+                self._reason, self._error = verdict(found)
+        return replace(made, reason=self._reason, error=self._error, checks=tuple(found))
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """What a user can cause ends what is under way, and not the program."""
+        try:
+            yield
+        except _Ended as end:
+            self._reason, self._error = end.reason, end.error
+        except UsageError as wrong_use:
+            self._reason, self._error = "usage", str(wrong_use)
+        except (TinsmithError, ToolError, OSError) as problem:
+            self._reason, self._error = "failed", str(problem)
+        except KeyboardInterrupt:
+            self._reason, self._error = "interrupted", "interrupted"
+        except Exception as bug:  # it ends this run, and not those of the other rows
+            self._reason, self._error = "failed", _bug(bug)
 
     def _take(self, given: Mapping[str, Any]) -> None:
         """The inputs, as they were checked. Raises UsageError."""
         self._values = inputs.in_templates(inputs.filled(self.task, given))
         self.checks += brought.checks(self.task, given)
         self._functions = brought.functions(self.task, given)
-
-    def checked(self, made: Envelope) -> Sequence[Checked]:
-        """`check`."""
-        self._take(made.inputs)
-        if needs := next((key for one in self.checks for key in UNKEPT if getattr(one, key)), ""):
-            raise UsageError(
-                f"a check of `{needs}` needs more than results keep; only running the rows again "
-                "answers it"
-            )
-        self.done, self.calls, self.usage = [*made.steps], [*made.calls], made.usage
-        try:
-            return checks.all_of(self, {}, {}, sum(one.seconds for one in made.steps))
-        except _Ended as end:
-            raise UsageError(str(end)) from None
 
     @property
     def answer(self) -> Any:
@@ -285,10 +296,10 @@ class _Run:
         try:
             return self.ask(text, schema, {}, sampling, "judge") or ""
         except _Failed as failed:
-            raise _Ended("failed", f"the judge failed: {failed}") from None
+            raise _Ended("failed", f"{JUDGE_FAILED}: {failed}") from None
 
     def _step(self, at: int, step: Step) -> None:
-        began = time.monotonic()
+        began, written = time.monotonic(), self.usage.generated
         place: Place = ("steps", at)
         self._refuse_late()
         condition = step.condition
@@ -298,7 +309,7 @@ class _Run:
                 self._templated((*place, "if"), lambda: templates.evaluate(source, self.values))
             )
         if condition is False:
-            self.done.append(Done(step.id, None, True, 0, 0.0))
+            self.done.append(Done(step.id, None, True, 0, 0, 0.0))
             return
         if step.each is None:
             answer, tries = self._tried(place, step, self.values)
@@ -309,7 +320,8 @@ class _Run:
                 answer.append(one)
                 tries += more
         spent = round(time.monotonic() - began, 3)
-        self.done.append(Done(step.id, answer, False, tries, spent))
+        wrote = self.usage.generated - written
+        self.done.append(Done(step.id, answer, False, tries, wrote, spent))
 
     def _items(self, place: Place, step: Step) -> Sequence[Any]:
         each = step.each

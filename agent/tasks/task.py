@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,19 +80,6 @@ class Task:
 def answers_alike(one: str, other: str) -> bool:
     """Of the hashes of two tasks: whether these differ in their checks at most."""
     return "." in one and one.partition(".")[0] == other.partition(".")[0]
-
-
-def unused(task: Task) -> list[str]:
-    """The inputs that no template of it names."""
-    said = {key: one for key, one in facts_of(task).items() if key != "inputs"}
-    written = re.sub(r"\\[nt]", " ", json.dumps(said, ensure_ascii=False))
-    if re.search(r"\binputs\b(?!\.)", written):  # all of them, as one value
-        return []
-    return [
-        name
-        for name, one in task.form.inputs.items()
-        if one.type not in ("functions", "checks") and not re.search(rf"\b{name}\b", written)
-    ]
 
 
 def facts_of(task: Task) -> Mapping[str, Any]:

@@ -94,8 +94,7 @@ def wrong_pattern(pattern: str) -> str:
     if "\n" in pattern:
         return r"it goes over several lines; a line end is written \n"
     problem = _validated(f"start: TEXT\nTEXT: /{_slashed(pattern)}/\n")
-    found = re.search(r"^error: (.*)$", problem, re.MULTILINE)
-    return found[1] if found else problem.partition("\n")[0]
+    return _wrong_regex(problem) or problem.partition("\n")[0]
 
 
 def _slashed(pattern: str) -> str:
@@ -150,7 +149,14 @@ def _json(schema: Mapping[str, Any]) -> str:
 
 def _problem(lark: str) -> str | None:
     problem = _validated(lark.removeprefix(HEAD))
-    return problem.partition("\n")[0] or None
+    first = problem.partition("\n")[0]
+    return f"{first} {_wrong_regex(problem)}".strip() if problem else None
+
+
+def _wrong_regex(problem: str) -> str:
+    """Of all that is said of a grammar, what is wrong with a regular expression in it."""
+    found = re.search(r"^error: (.*)$", problem, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _validated(lark: str) -> str:

@@ -83,3 +83,11 @@ def test_what_is_no_json_or_too_large_for_a_fraction_is_compared_all_the_same() 
     assert not agrees(huge, 5)
     assert not agrees([object(), 1], [1, 2])
     assert not agrees([{(1, 2): 3}], [{"a": 3}])
+
+
+@pytest.mark.parametrize(("label", "said"), [("", None), (" ", None), (None, ""), (None, None)])
+def test_an_empty_cell_stands_for_null(label: Any, said: Any) -> None:
+    assert agrees(label, said)
+    assert not agrees(label, "x")
+    assert not agrees("x", said)
+    assert not agrees(label, 0)

@@ -85,9 +85,10 @@ class Run:
 
     @contextmanager
     def batch(self, selection: Selection = ALL) -> Iterator[tuple[Batch, Results]]:
-        columns = Columns(self.task)
-        with opened(self.rows) as source, Results(self.out, columns) as results:
-            yield Batch(source, columns, selection, results), results
+        with opened(self.rows) as source:
+            columns = Columns(self.task, are_texts=source.is_text)
+            with Results(self.out, columns) as results:
+                yield Batch(source, columns, selection, results), results
 
     def go(self, *engines: ScriptedEngine, selection: Selection = ALL) -> dict[str, int]:
         with self.batch(selection) as (batch, results):
@@ -411,6 +412,33 @@ def test_a_file_without_rows_or_with_none_that_can_be_read_is_a_clear_error(tmp_
     assert not run.out.exists()
 
 
+def with_default(folder: Path, *columns: str) -> Run:
+    text = "inputs: {text: {default: x}, more: {default: y}}\nprompt: '{{ text }} {{ more }}'\n"
+    run = Run(folder, task=parse(text, Path("t.task.yaml")))
+    run.rows.write_text(json.dumps(dict.fromkeys(columns, "a")) + "\n")
+    return run
+
+
+def test_rows_of_which_no_column_is_an_input_are_refused(tmp_path: Path) -> None:
+    run = with_default(tmp_path, "body", "id")
+    with pytest.raises(UsageError, match=r"the columns body, id and the inputs more, text; say"):
+        run.go(Echo())
+    assert not run.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "doubted"),
+    [(("text", "mroe"), ["mroe"]), (("text", "more"), []), (("text", "moreover"), [])],
+)
+def test_a_column_that_is_likely_meant_for_an_input_is_told(
+    tmp_path: Path, columns: Sequence[str], doubted: Sequence[str]
+) -> None:
+    with with_default(tmp_path, *columns).batch() as (batch, _):
+        assert [re.findall(r"the column '(\w+)' is no input", one) for one in batch.doubts] == [
+            [one] for one in doubted
+        ]
+
+
 # what changed between two runs
 
 
@@ -480,10 +508,10 @@ def test_files_without_a_row_in_common_are_compared_to_nothing(tmp_path: Path) -
 
 
 def test_a_run_that_goes_on_counts_the_rows_that_have_results_already() -> None:
-    count = Count(200, 52, 2)
-    assert str(count) == "52 of 200"
+    count = Count(200, 52, 3, 2)
+    assert str(count) == "52 of 200, 3 not right"
     count.hear(Row(0, "r:1", {}, ""), Envelope("t", "h", {}, reason="done"))
-    assert str(count) == "53 of 200"  # of two at once the second is about to end
+    assert str(count) == "53 of 200, 3 not right"  # of two at once the second is about to end
     count.hear(Row(1, "r:2", {}, ""), Envelope("t", "h", {}, reason="done"))
     assert str(count).startswith("54 of 200, ")
 

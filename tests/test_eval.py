@@ -316,11 +316,13 @@ def test_the_command_reports_and_the_same_command_goes_on(tmp_path: Path) -> Non
     assert model["memory"] > 0
     assert results.read_text().startswith(before)
     assert json.loads((tmp_path / "kinds.eval" / "measured.json").read_text())
+    few = json.loads(tinsmith(*words, "--limit", "1", "--json", folder=tmp_path).stdout)
+    assert (few["models"][0]["right"], few["models"][0]["rows"]) == (1, 1)
     with (tmp_path / "kinds.task.yaml").open("a") as file:
         file.write("checks: [{matches: kind}]\n")
     ended = tinsmith(*words, folder=tmp_path)
     assert ended.returncode == 2
-    assert "give another file to --out" in ended.stderr  # a label is no check of the file's
+    assert "give another folder to --out" in ended.stderr  # a label is no check of the file's
 
 
 @pytest.mark.parametrize(

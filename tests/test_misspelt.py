@@ -30,6 +30,16 @@ CLOSED = {"properties": {"kind": {}, "of": {}}, "additionalProperties": False}
         ({"type": "int"}, ["type: a schema has no type 'int'; did you mean 'integer'?"]),
         ({"type": ["str", "null"]}, ["type: a schema has no type 'str'; did you mean 'string'?"]),
         ({"type": "Strng"}, ["type: a schema has no type 'Strng'; did you mean 'string'?"]),
+        ({"type": None}, ['type: the type null is written in quotes: "null"']),
+        ({"type": ["string", None]}, ['type: the type null is written in quotes: "null"']),
+        ({"properties": None}, ["properties: 'properties' is empty: indent those that belong"]),
+        (
+            {"properties": {"a": {}, "required": ["a"], "b": None}},
+            [
+                "properties.required: 'required' among the properties is no schema; is it to stand",
+                "properties.b: 'b' among the properties is no schema",
+            ],
+        ),
         ({"type": "any"}, ["type: a schema has no type 'any'; there are: string, integer"]),
         ({"type": "enum"}, ["type: a schema has no type 'enum'; there are: string, integer"]),
         (

@@ -207,6 +207,29 @@ def test_checks_that_rows_bring_are_checked_anew(tmp_path: Path) -> None:
     assert [check["passed"] for check in one["checks"]] == [True, True, False]
 
 
+@pytest.mark.parametrize("kind", ["string", "integer", "any"])
+def test_a_column_that_only_a_check_wants_is_taken_from_the_rows(tmp_path: Path, kind: str) -> None:
+    run = Run(tmp_path, task=POLITE)
+    run.rows = tmp_path / "rows.csv"
+    run.rows.write_text("text,right\n1,1\n2,3\n")
+    run.go(Echo())
+    head = HEAD.replace("{text: {}}", f"{{text: {{}}, right: {{type: {kind}}}}}")
+    now = task("checks: [{equals: '{{ right }}'}]", head)
+    checked = again(run, now)
+    assert [one["reason"] for one in checked.results] == ["done", "checks"]
+    checked.rows = run.rows
+    engine = Echo()
+    assert checked.go(engine) == {"done": 1, "checks": 1}
+    assert engine.asked == []
+    (tmp_path / "checked.jsonl").unlink()
+    other = task("checks: [{equals: '{{ lost }}'}]", head.replace("right", "lost"))
+    with pytest.raises(UsageError, match="has no column 'lost'"):
+        again(run, other)
+    asked = head.replace("'{{ text }}'", "'{{ text }} {{ right }}'")
+    with pytest.raises(UsageError, match="more than the checks differs"):
+        again(run, task("", asked))
+
+
 def test_files_are_read_as_they_are_now(tmp_path: Path) -> None:
     head = "inputs: {text: {type: file}}\nprompt: '{{ text }}'\n"
     note = tmp_path / "a.txt"

@@ -77,6 +77,17 @@ def test_all_mistakes_are_told_at_once_with_their_lines() -> None:
         ("prompt: hi\nchecks:\n- {path: '$.['}", "3: '$.[' is no JSON path"),
         ("prompt: hi\nchecks:\n- {path: a.b}", "3: 'a.b' is no JSON path: it begins with"),
         ("prompt: hi\nchecks:\n- {path: ''}", "3: '' is no JSON path"),
+        ("prompt: hi\nchecks:\n- {path: $.a, schema: {}}", "3: 'schema' goes with json, not with"),
+        ("prompt: hi\nchecks:\n- {path: $.a, within: 3}", "3: 'within' goes with number or same"),
+        ("prompt: hi\nchecks:\n- {path: $.a, contains: }", "3: 'contains' is empty"),
+        ("prompt: hi\nchecks:\n- {number: twelve}", "3: 'twelve' is no number, and no template"),
+        ("prompt: hi\nchecks:\n- {of: answer.a, equals: 3}", "3: 'answer.a' is the words themselv"),
+        ("prompt: hi\nrequired: [a]", "2: unknown key 'required'; it belongs under `schema`"),
+        ("prompt: hi\nschema: {type: string, pattern: 'a(?=b)'}",
+         "2: no answer can be constrained to this schema: at 1(8): failed to compile JSON schema: "
+         "regex parse error: look-around"),
+        ("prompt: hi\nschema: {properties: {a: {type: string}}, type: object}\n"
+         "checks: [{path: $.a.b, equals: x}]", "3: $.a.b: the schema has no 'b'"),
         ("prompt: hi\nchecks:\n- {path: '$[?@.b==1e400]'}", "3: '$[?@.b==1e400]' is no JSON path"),
         ("prompt: hi\nchecks:\n- {contains: 5}", "3: checks[0].contains is 5, and must be a text"),
         ("prompt: hi\ntools: [calculate]\nchecks: [{called: calculat}]",

@@ -509,3 +509,11 @@ def test_a_skill_is_told_before_the_prompt_and_one_that_is_not_there_is_refused(
     assert (envelope.exit_code, envelope.error) == (
         2, "x.task.yaml:2: no skill named 'brief'; there are none",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["equals", "same"])
+@pytest.mark.parametrize(("said", "passed"), [("null", True), ('"x"', False), ("0", False)])
+def test_null_can_be_asked_for(key: str, said: str, passed: bool) -> None:
+    text = f"prompt: hi\nchecks: [{{path: $.a, {key}: null}}, {{path: $.a, {key}: , not: true}}]"
+    envelope = done(text, say(f'{{"a": {said}}}'))
+    assert [one.passed for one in envelope.checks] == [passed, not passed]

@@ -21,10 +21,10 @@ BETWEEN = 10.0
 
 
 @contextmanager
-def counting(total: int, before: int, at_once: int, is_shown: bool) -> Iterator[Hear]:
+def counting(total: int, before: int, failed: int, at_once: int, is_shown: bool) -> Iterator[Hear]:
     """Gives what is told of each row that has ended. `before`: of the `total` rows, those that have
-    results already. `at_once`: rows that are under way together."""
-    count = Count(total, before, at_once)
+    results already, `failed` of these not right. `at_once`: rows that are under way together."""
+    count = Count(total, before, failed, at_once)
     if not is_shown:
         yield count.hear
         return
@@ -60,12 +60,12 @@ def _lines(count: Count) -> Hear:
 
 
 class Count:
-    def __init__(self, total: int, before: int, at_once: int) -> None:
+    def __init__(self, total: int, before: int, failed: int, at_once: int) -> None:
         self.done = before
         self._at_once = at_once
         self._before = before
         self._total = total
-        self._failed = 0
+        self._failed = failed
         self._began = time.monotonic()
 
     def hear(self, row: Row, envelope: Envelope) -> None:
@@ -74,11 +74,11 @@ class Count:
 
     def __str__(self) -> str:
         said = f"{self.done:,} of {self._total:,}"
+        failed = f", {self._failed:,} not right" if self._failed else ""
         if self.done < self._before + self._at_once:  # the first to end says nothing of the rest
-            return said
+            return said + failed
         spent = max(time.monotonic() - self._began, 1e-3)
         a_second = (self.done - self._before) / spent
         rate = f"{a_second * 60:,.1f} a minute"
         left = time_left((self._total - self.done) / a_second)
-        failed = f", {self._failed:,} failed" if self._failed else ""
         return f"{said}, {rate}, {left} left{failed}"

@@ -127,12 +127,14 @@ def over(
         columns = Columns(task, constants, pairs(args.column), labels, source.is_text)
         with Results(args.out, columns) as results:
             with waiting_unless_quiet("reading the rows", args.quiet):
-                batch = Batch(source, columns, _selection(args), results)
+                batch = Batch(source, columns, selection(args), results)
+            for doubt in batch.doubts if not args.quiet else ():
+                warn(doubt)
             error, through, spent, memory = None, True, 0.0, 0
             if batch.left:
                 with _loaded(args, task, settings, tools, skills, batch) as lanes:
                     loaded = time.monotonic()
-                    error, through = _run(args, batch, lanes)
+                    error, through = _run(args, batch, results.reasons(), lanes)
                     spent, memory = time.monotonic() - loaded, held_memory()
             results.sort()
             told = _told(args, task, batch, results, error, through, began)
@@ -140,15 +142,20 @@ def over(
             return told, CODES.get(told["reason"], 1)
 
 
-def _run(args: argparse.Namespace, batch: Batch, lanes: Lanes) -> tuple[str | None, bool]:
-    """What ended it, and whether all rows are through."""
+def _run(
+    args: argparse.Namespace, batch: Batch, reasons: Mapping[Reason, int], lanes: Lanes
+) -> tuple[str | None, bool]:
+    """What ended it, and whether all rows are through. `reasons`: of the rows that have results."""
     from agent.commands.counting import counting
     from agent.tasks.batch import Hopeless
+    from agent.tasks.results import AGAIN
 
     done = batch.total - batch.left
     if done and not args.quiet:
         tell(f"{done:,} of {batch.total:,} rows have results already")
-    with counting(batch.total, done, lanes.count, not args.quiet) as hear, _stopping(lanes):
+    right = ("done", *AGAIN)  # or run again
+    failed = sum(count for reason, count in reasons.items() if reason not in right)
+    with counting(batch.total, done, failed, lanes.count, not args.quiet) as hear, _stopping(lanes):
         try:
             return None, batch.run(lanes, hear)
         except Hopeless as error:
@@ -266,7 +273,7 @@ def _stopping(lanes: Lanes) -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _selection(args: argparse.Namespace) -> Selection:
+def selection(args: argparse.Namespace) -> Selection:
     from agent.tasks.selection import Selection
 
     sample, seed = args.sample or (None, 0)

@@ -66,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
             codes.append(_in_a_process(args, model, folder))
         if codes[-1] == INTERRUPTED:
             break
+    chosen = _chosen(args)
     scored = [
-        score(file, task, labels)
+        score(file, task, labels, chosen)
         for file in files.values()
         if file.exists() and file.stat().st_size
     ]
@@ -174,6 +175,18 @@ def _rows(task: Task) -> str:
             "a row is labelled by its column --label"
         )
     return os.path.normpath(task.file.parent / task.form.eval.rows)
+
+
+def _chosen(args: argparse.Namespace) -> frozenset[str] | None:
+    """The ids of the rows that are asked for, where these are not all: the results may be of more,
+    from an earlier run."""
+    from agent.tasks.rows import STDIN, opened
+
+    if args.each == STDIN or not (args.limit or args.sample or args.shard):
+        return None
+    with opened(args.each) as source:
+        is_chosen = each.selection(args).chooser(source.rows())
+        return frozenset(row.id for row in source.rows() if is_chosen(row))
 
 
 def _measure(file: Path, task: Task, told: Mapping[str, Any]) -> None:

@@ -195,7 +195,8 @@ def _share(part: int, whole: int) -> str:
 
 
 def _changed(label: str, change: Change) -> str:
-    text = f"  {label}: {change.at}: {_short(change.before)} → {_short(change.now)}"
+    before, now = _short(change.before), _short(change.now)
+    text = f"  {label}: {change.at}: {now if before == now else f'{before} → {now}'}"
     return text + (f"; {_short(change.why)}" if change.why else "")
 
 

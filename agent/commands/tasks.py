@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ def _new(args: argparse.Namespace) -> int:
     text = (Path(__file__).parent.parent / "tasks" / "example.yaml").read_text("utf-8")
     write_atomically(file, text.replace("NAME", name))
     say(str(file))
-    tell(f"try it: {advised(f'run {file}')}")
+    tell(f"try it: {advised(f'run {shlex.quote(str(file))}')}")
     return 0
 
 

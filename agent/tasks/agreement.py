@@ -27,12 +27,17 @@ def agrees(label: Any, said: Any, within: float = 0.0) -> bool:
     if isinstance(label, bool) or isinstance(said, bool):
         return label is not None and said is not None and _truth(label) == _truth(said)
     if label is None or said is None:
-        return label is said
+        return _is_nothing(label) and _is_nothing(said)
     wanted = _whole_number(label)
     if wanted is not None:
         found_number = number_in(said)
         return found_number is not None and near(wanted, found_number, within)
     return normalised(str(label)) == normalised(str(said))
+
+
+def _is_nothing(value: Any) -> bool:
+    """An empty cell of a table stands for null."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def near(wanted: float, found: float, within: float) -> bool:

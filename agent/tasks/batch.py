@@ -59,6 +59,8 @@ class Batch:
         """Rows that were given a result by now."""
         self.usage = Usage()
         """Of these."""
+        self.doubts: list[str] = []
+        """What may be wrong with the columns."""
         self._is_chosen = selection.chooser(source.rows())
         with closing(Collisions(columns)) as collisions:
             self._look(collisions)
@@ -104,6 +106,7 @@ class Batch:
         if not readable:
             raise UsageError(f"{self._source.name} has no rows")
         self._columns.refuse_missing(there, self._source.name)
+        self.doubts += self._columns.doubts(there)
         self._results.refuse_strangers(self._source.name)
         if self.total > 1:
             collisions.refuse()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +55,26 @@ class Columns:
                 f"{name}=COLUMN, or give all rows the same with --set {name}=…",
             )
             raise UsageError(f"{source}: {problem}")
+        taken = self.task.form.inputs.keys() - self.labels.keys()
+        if taken and not any(self.of(name) in there for name in taken):
+            raise UsageError(
+                f"{source}: no column is an input of {self.task.name}, and all rows would be the "
+                f"same run. There are the columns {', '.join(sorted(there))} and the inputs "
+                f"{', '.join(sorted(taken))}; say which is which with --column INPUT=COLUMN"
+            )
+
+    def doubts(self, there: Collection[str]) -> Iterator[str]:
+        """Columns that are likely meant for an input, which has its default instead."""
+        known = [self.of(name) for name in self.task.form.inputs]
+        for name in self.task.form.inputs:
+            if name in self.constants or self.of(name) in there:
+                continue
+            others = [one for one in there if one not in known]
+            for near in difflib.get_close_matches(name, others, n=1, cutoff=0.75):
+                yield (
+                    f"the column {near!r} is no input, and {name} has its default in every row; "
+                    f"is it meant? --column {name}={near}"
+                )
 
     def of(self, name: str) -> str:
         """The column that is the input `name`."""

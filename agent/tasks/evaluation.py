@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,9 +109,11 @@ class Pair:
         return self.chance < CHANCE
 
 
-def score(file: Path, task: Task, labels: Mapping[str, str]) -> Scored:
-    """`task`: the one that the results are of. `labels`: by input, the column of a label. Raises
-    UsageError."""
+def score(
+    file: Path, task: Task, labels: Mapping[str, str], chosen: Collection[str] | None = None
+) -> Scored:
+    """`task`: the one that the results are of. `labels`: by input, the column of a label. `chosen`:
+    the ids of the rows that count; None: all. Raises UsageError."""
     count = Counter[str]()
     sums = Counter[str]()
     checks: dict[str, list[bool]] = {}
@@ -120,6 +122,8 @@ def score(file: Path, task: Task, labels: Mapping[str, str]) -> Scored:
     by_row: dict[str, bool] = {}
     model, names = "", _names(task)
     for facts in _last(file):
+        if chosen is not None and facts["id"] not in chosen:
+            continue
         model = model or str(facts["model"] or "")
         count[facts["reason"]] += 1
         if facts["reason"] == "usage":

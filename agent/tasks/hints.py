@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from agent.tasks import misspelt, templates
+from agent.tasks import misspelt, uses
 from agent.tasks.lines import Place
 from agent.tasks.task import Task, facts_of
 
-EXPRESSIONS = ("if", "each")
-"""Keys of a step that are not filled in but worked out."""
+BROUGHT = ("functions", "checks")
+"""Types of inputs that no template has to name."""
 
 
 def hints(task: Task) -> list[str]:
@@ -25,47 +25,12 @@ def hints(task: Task) -> list[str]:
 
 def unused(task: Task) -> list[str]:
     """The inputs that no template of it names."""
-    taken: set[str] = set()
-    whole = 0
-    for text, is_expression in _texts(task):
-        for use in templates.uses(text, is_expression):
-            first, *rest = use.parts
-            if first == "inputs":
-                whole += (not rest) - (len(rest) == 1)  # each `inputs.x` is a use of `inputs`, too
-                taken.update(rest[:1])
-            elif not rest:
-                taken.add(first)
-    if whole:
-        return []
-    return [
-        name
-        for name, one in task.form.inputs.items()
-        if one.type not in ("functions", "checks") and name not in taken
-    ]
-
-
-def _texts(task: Task) -> Iterator[tuple[str, bool]]:
-    """All that may be a template, and whether it is an expression."""
     said = facts_of(task)
-    for step in said.get("steps", ()):
-        yield from ((step[key], True) for key in EXPRESSIONS if isinstance(step.get(key), str))
-        yield from _below(step.get("prompt"))
-        yield from _below(step.get("arguments"))
-    yield from _below(said.get("prompt"))
-    yield from _below([*said.get("outputs", {}).items()])
-    for check in said.get("checks", ()):
-        yield from _below({key: one for key, one in check.items() if key not in ("name", "schema")})
-
-
-def _below(value: Any) -> Iterator[tuple[str, bool]]:
-    if isinstance(value, str):
-        yield value, False
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _below(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _below(one)
+    named = uses.named([*uses.of_work(said), *uses.of_checks(said)])
+    if named is None:
+        return []
+    kinds = task.form.inputs.items()
+    return [name for name, one in kinds if one.type not in BROUGHT and name not in named]
 
 
 def _schemas(task: Task) -> Iterator[tuple[Place, Any]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 from agent.tasks.checks import equal
 
+SCALARS = ("string", "integer", "number", "boolean", "null")
+"""Types of what has no parts."""
 Part = str | int
 """A key, or the number of an item."""
 _VARIED = ("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "patternProperties",
@@ -76,6 +78,8 @@ def at(schema: Any, parts: Sequence[Part]) -> Any:
     for part in parts:
         if not isinstance(schema, Mapping) or any(key in schema for key in _VARIED):
             return None
+        if schema.get("type") in SCALARS:
+            raise NotThere(str(part), ())
         properties = schema.get("properties")
         if isinstance(part, int):
             schema = schema.get("items") if schema.get("type") == "array" else None

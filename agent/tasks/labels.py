@@ -58,9 +58,9 @@ def _paths(task: Task, label: str | Mapping[str, str]) -> Mapping[str, str]:
     if len(properties) > 1:
         first = _member(properties[0])
         raise UsageError(
-            f"{task.file}: the answer is an object with {', '.join(properties)}; which of them the "
-            f"column {label!r} says stands in the file: `eval: {{label: {{{label}: {first}}}}}`, "
-            "or $ for all of it"
+            f"{task.file}: the answer is an object with {', '.join(properties)}; write into the "
+            f"file which of them the column {label!r} says: `eval: {{label: {{{label}: {first}}}}}`"
+            ", or $ for all of it"
         )
     return {label: _member(properties[0]) if properties else ""}
 

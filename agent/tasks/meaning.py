@@ -13,6 +13,7 @@ from typing import Any
 
 from agent import answers
 from agent.tasks import known, misspelt, paths, templates
+from agent.tasks.agreement import number_in
 from agent.tasks.lines import Place, Read
 
 KINDS = (
@@ -22,6 +23,8 @@ KINDS = (
 """The keys of a check that say what is checked."""
 OF_ANSWER = ("contains", "matches", "equals", "same", "number")
 """Those that `path` goes with."""
+NULLS = ("equals", "same")
+"""Those that may be asked whether it is null."""
 ALWAYS = ("inputs", "steps")
 RESULT = ("answer", "skipped")
 """What a step has that was done."""
@@ -143,9 +146,21 @@ class _Look:
             ("path", (*OF_ANSWER, "path")),
             ("of", (*OF_ANSWER, "json", "judge", "path")),
         ):
-            if key in check and kinds and not set(wanted) & set(kinds):
+            says = kinds or [one for one in ("path",) if one in check]
+            if key in check and says and not set(wanted) & set(says):
                 goes = " or ".join(one for one in wanted if one != "path")
-                yield self._at((*place, key), f"{key!r} goes with {goes}, not with {kinds[0]}")
+                yield self._at((*place, key), f"{key!r} goes with {goes}, not with {says[0]}")
+        for key, value in check.items():
+            if value is None and key not in NULLS:
+                yield self._at((*place, key), f"{key!r} is empty")
+        number = check.get("number")
+        if isinstance(number, str) and "{" not in number and number_in(number) is None:
+            yield self._at((*place, "number"), f"{number!r} is no number, and no template for one")
+        looked_at = check.get("of")
+        names = ("answer", "steps", "inputs", *self._inputs)
+        if isinstance(looked_at, str) and re.split(r"\W", looked_at)[0] in names:
+            said = f"{looked_at!r} is the words themselves; write {{{{ {looked_at} }}}}"
+            yield self._at((*place, "of"), said)
         for below, text in _texts(check, place):
             if below[-1] != "name":
                 yield from self._template(below, text, self._all_ids(), ["answer"])

@@ -55,6 +55,9 @@ def mistakes(schema: Any, place: Place) -> Iterator[Found]:
             if key not in KEYS and (near := _BY_LOWER.get(key.lower())):
                 yield (*where, key), f"a schema has no key {key!r}; did you mean {near!r}?"
         yield from _types(one.get("type"), (*where, "type"))
+        if "type" in one and one["type"] is None:
+            yield (*where, "type"), 'the type null is written in quotes: "null"'
+        yield from _properties(one, where)
         if one.get("additionalProperties") is False:
             yield from _required(one, where)
 
@@ -92,8 +95,22 @@ def meant_by(word: str, known: Iterable[str]) -> str:
     return next((one for one in SYNONYMS.get(word.lower(), ()) if one in names), "")
 
 
+def _properties(schema: Mapping[str, Any], place: Place) -> Iterator[Found]:
+    """What is indented otherwise than it is meant."""
+    if "properties" in schema and schema["properties"] is None:
+        yield (*place, "properties"), "'properties' is empty: indent those that belong to it"
+    properties = schema.get("properties")
+    for name, one in properties.items() if isinstance(properties, Mapping) else ():
+        if isinstance(one, Mapping | bool):
+            continue
+        hint = "; is it to stand beside `properties`?" if name in KEYS else ""
+        yield (*place, "properties", name), f"{name!r} among the properties is no schema{hint}"
+
+
 def _types(type_: Any, place: Place) -> Iterator[Found]:
     for one in type_ if isinstance(type_, list) else [type_]:
+        if one is None and isinstance(type_, list):
+            yield place, 'the type null is written in quotes: "null"'
         if isinstance(one, str) and one not in TYPES:
             near = meant_by(one, TYPES) or _meant(one, TYPES)
             hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(TYPES)}"

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cut import cut
 from agent.errors import UsageError
-from agent.tasks import bounds, lines, meaning
+from agent.tasks import bounds, lines, meaning, uses
 from agent.tasks.form import ALIASES, Bounds, Check, Drawing, Form, Input, Labels, Step
 from agent.tasks.lines import Place
-from agent.tasks.misspelt import meant_by
+from agent.tasks.misspelt import KEYS, meant_by
 from agent.tasks.task import Task, TaskFileError
 
 if TYPE_CHECKING:
@@ -78,9 +78,13 @@ def plain(form: Form) -> dict[str, Any]:
 
 
 def hash_of(form: Form) -> str:
-    """That of what makes the answers, a dot, and that of the checks."""
+    """That of what makes the answers, a dot, and that of the checks and of the inputs that only
+    these name."""
     said = {key: one for key, one in plain(form).items() if key not in UNHASHED}
-    checks = said.pop("checks", [])
+    alone = uses.only_checked(said)
+    inputs = said.pop("inputs", {})
+    checks = [said.pop("checks", []), {name: inputs[name] for name in inputs if name in alone}]
+    said["inputs"] = {name: inputs[name] for name in inputs if name not in alone}
     # the order of a schema's keys is the order in which the model writes them: it is not sorted
     parts = (json.dumps(one, ensure_ascii=False) for one in (said, checks))
     hashes = [hashlib.sha256(one.encode("utf-8", "surrogatepass")).hexdigest() for one in parts]
@@ -128,6 +132,7 @@ def _form(found: lines.Read) -> Form | None:
         said = "a task has keys, such as `prompt: …`; `tinsmith tasks new` writes one"
         found.problems.append((found.line(()), said))
         return None
+    _keep_nulls(found.data.get("checks"))
     form = None
     try:
         # as JSON, in which a list may be a tuple and nothing else is taken for something else
@@ -144,6 +149,14 @@ def _form(found: lines.Read) -> Form | None:
         found.problems.append((found.line(()), f"holds what JSON cannot hold: {error}"))
     found.problems += meaning.mistakes(found)
     return form
+
+
+def _keep_nulls(checks: Any) -> None:
+    """A value that is asked for and is null would be as good as not said."""
+    for check in checks if isinstance(checks, list) else ():
+        for key in meaning.NULLS if isinstance(check, dict) else ():
+            if key in check and check[key] is None:
+                check[key] = "{{ none }}"
 
 
 def _place(data: Any, loc: Iterable[str | int]) -> Place:
@@ -171,7 +184,10 @@ def _said(place: Place, error: ErrorDetails, data: Any) -> str:
     if error["loc"][-1:] == ("[key]",):
         return f"{error['loc'][-2]!r} cannot be the name of an input; take letters, digits and _"
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"unknown key {place[-1]!r}; {nearest(str(place[-1]), keys_of(place[:-1]))}"
+        key, known = str(place[-1]), keys_of(place[:-1])
+        belongs = key in KEYS and not difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        hint = "it belongs under `schema`, further in" if belongs else nearest(key, known)
+        return f"unknown key {key!r}; {hint}"
     if kind in ("missing", "missing_argument"):
         return f"{_of(place[:-1])} needs a key {place[-1]!r}"
     if kind == "literal_error":

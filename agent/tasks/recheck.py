@@ -17,6 +17,7 @@ from typing import IO, Any
 from agent.errors import TinsmithError, UsageError
 from agent.tasks.compare import Indexed, Summary, count, indexed
 from agent.tasks.envelope import Called, Done, Envelope
+from agent.tasks.inputs import from_text
 from agent.tasks.means import Means
 from agent.tasks.results import beside, claimed, has_kinds, line_of
 from agent.tasks.run import JUDGE_FAILED, check
@@ -87,6 +88,7 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
             "Tinsmith made them"
         )
     facts = {**facts, "task": task.name, "hash": task.hash}
+    facts["inputs"] = _with_columns(task, where, facts)
     if [one["id"] for one in _steps(where, facts)] != [step.id for step in task.steps]:
         return facts
     try:
@@ -95,11 +97,28 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
         raise UsageError(f"{where}: {error}") from None
     if made.reason == "interrupted":
         raise KeyboardInterrupt
+    facts["inputs"] = dict(made.inputs)
     facts["checks"] = [asdict(one) for one in made.checks]
     is_of_a_check = facts["reason"] != "failed" or str(facts["error"]).startswith(JUDGE_FAILED)
     if is_of_a_check:  # else a tool that may not be called, which no check mends
         facts |= {"ok": made.ok, "reason": made.reason, "error": made.error}
     return facts
+
+
+def _with_columns(task: Task, where: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a row, with those that only the checks have: they are its columns."""
+    given = {name: one for name, one in facts["inputs"].items() if name in task.form.inputs}
+    for name, one in task.form.inputs.items():
+        if name in given or name not in facts["row"]:
+            continue
+        value = facts["row"][name]
+        if isinstance(value, str) and one.type not in ("string", "file"):
+            value = from_text(task, {name: value.strip()})[name] if value.strip() else None
+        given[name] = value
+    lacking = [name for name in task.needs() if given.get(name) is None]
+    if lacking and facts["reason"] != "usage":
+        raise UsageError(f"{where}: it has no column {lacking[0]!r} for the input of this name")
+    return given
 
 
 def _steps(where: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -251,7 +251,8 @@ class Results:
                 )
             raise UsageError(
                 f"{where} is a result of the task {facts['task']} ({facts['hash']}), and "
-                f"{task.file} is now {task.name} ({task.hash}); give another file to --out"
+                f"{task.file} is now {task.name} ({task.hash}); give another "
+                f"{'folder' if by_labels else 'file'} to --out"
             )
         if facts["reason"] == "usage":
             return
@@ -323,7 +324,8 @@ def lines_of(file: Path, stream: IO[bytes]) -> Iterator[Line]:
         facts = _facts(raw)
         if facts is None and raw.endswith(b"\n"):
             raise UsageError(
-                f"{file}:{number} is no result of `tinsmith run --each`; is it the right file?"
+                f"{file}:{number} is no result of `tinsmith run --each`; is it the right file? If "
+                "it is, take this line away, and its row is run again"
             )
         if facts is None and not raw.startswith(BEGIN[: len(raw)]):
             raise UsageError(f"{file}:{number} is no result, and no part of one")

@@ -158,7 +158,8 @@ class _Run:
         """`check`."""
         found: Sequence[Checked] = ()
         with self._ending():
-            self._take(inputs.checked(self.task, made.inputs))
+            made = replace(made, inputs=inputs.checked(self.task, made.inputs))
+            self._take(made.inputs)
         if needs := next((key for one in self.checks for key in UNKEPT if getattr(one, key)), ""):
             raise UsageError(
                 f"a check of `{needs}` needs more than results keep; only running the rows again "

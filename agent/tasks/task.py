@@ -33,7 +33,8 @@ class Task:
     hash: str
     """Of all that is in the form but its name, its description and `eval`: other comments, other
     white space and another order of the keys do not change it. The model that the user chooses is
-    no part. What stands before the dot is of all but the checks (`answers_alike`)."""
+    no part. What stands before the dot is of all but the checks and the inputs that only these
+    name (`answers_alike`)."""
     lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
     texts: Mapping[Place, int] = field(default_factory=dict, repr=False)
 

@@ -140,7 +140,8 @@ def _settled(found: Any, spent: _Spent) -> Any:
     return found
 
 
-def uses(text: str, is_expression: bool = False) -> list[Use]:
+@lru_cache(256)
+def uses(text: str, is_expression: bool = False) -> tuple[Use, ...]:
     """What a template takes from outside. Raises TemplateProblem where it is no template."""
     with _explained():
         if is_expression and _expression_in(text) is None:
@@ -163,7 +164,7 @@ def uses(text: str, is_expression: bool = False) -> list[Use]:
         parts = _parts(getter)
         if parts and parts[0] in unknown:
             found.append(Use(parts, getter.lineno, id(getter) in asked))
-    return found
+    return tuple(found)
 
 
 def _parts(node: nodes.Node) -> tuple[str, ...]:

@@ -48,8 +48,10 @@ def run(repl: Repl, rest: str) -> None:
     words = shell.split(_QUOTED.sub("", rest))
     if not words:
         raise UsageError("/run takes the file of a task; /tasks lists those that are here")
+    if "--each" in words:
+        raise UsageError(f"over rows a task is run in the shell: tinsmith run {rest}")
     task = read(Path(words[0]))
-    given = from_text(task, pairs(words[1:]) | quoted)
+    given = from_text(task, pairs([one for one in words[1:] if one != "--set"]) | quoted)
     checked(task, given)
     keys = ("model", "engine", "bits", "context")
     if said := [key for key in keys if getattr(task.form, key)]:

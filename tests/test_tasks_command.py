@@ -330,6 +330,14 @@ def test_in_the_conversation_a_task_that_brings_functions_runs_and_is_told_what_
     assert "the task says bits, context; in the conversation" in done.stderr
 
 
+def test_the_conversation_takes_the_words_of_the_shell(folder: Path, tmp_path: Path) -> None:
+    (folder / "s.task.yaml").write_text("inputs: {f: {}}\nprompt: '{{ f }}'\n")
+    lines = "/run s.task.yaml --set f=hi\n/run s.task.yaml --each rows.csv\n"
+    done = tinsmith("chat", *scripted(tmp_path, {"say": "It is blue."}), stdin=lines)
+    assert "It is blue." in done.stdout
+    assert "in the shell: tinsmith run s.task.yaml --each rows.csv" in done.stderr
+
+
 def test_a_replay_of_a_real_model_is_the_same_run(folder: Path, smollm: Path) -> None:
     (folder / "s.task.yaml").write_text(
         "tools: [calculate]\nsampling: {max_tokens: 40, temperature: 0.8}\nsteps:\n"

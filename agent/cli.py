@@ -75,11 +75,13 @@ def _nowhere(mode: Literal["r", "w"]) -> TextIO:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise _Misused(f"{self.format_usage()}{self.prog}: {message}")
+        raise _Misused(f"{self.prog}: {message}", self.format_usage())
 
 
 class _Misused(Exception):
-    pass
+    def __init__(self, said: str, usage: str = "") -> None:
+        super().__init__(said)
+        self.usage = usage
 
 
 def _parse(words: list[str]) -> argparse.Namespace:
@@ -101,12 +103,12 @@ def _parse(words: list[str]) -> argparse.Namespace:
             from agent.commands import ask
 
             print(json.dumps(ask.envelope() | {"error": str(error)}))
-        elif words[0] == "run":
+        if words[0] == "run":
             from agent.commands import run
 
             print(json.dumps(run.refused(str(error))))
-        else:
-            print(error, file=sys.stderr)
+        if "--quiet" not in words:
+            print(f"{error.usage}{error}", file=sys.stderr)
         sys.exit(2)
     return args
 

@@ -233,6 +233,12 @@ def test_an_address_where_nobody_listens_is_an_error_at_once() -> None:
         pass
 
 
+def test_no_cluster_on_this_machine_is_said_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(EngineError, match="no cluster runs on this machine"), joined("auto", 1):
+        pass
+
+
 def test_an_address_that_is_silent_is_an_error_within_seconds(
     silent: subprocess.Popen[str],
 ) -> None:

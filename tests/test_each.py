@@ -580,10 +580,11 @@ def test_the_same_command_again_needs_no_model_and_says_the_same(folder: Path) -
         (["--column", "text=lable"], "did you mean label? rows.csv was to have it for text."),
         (["--column", "text"], "KEY=VALUE"),
         (["--shard", "3/2"], "1/4, to 4/4"),
-        (["--sample", "x"], "no number from 1"),
-        (["--lanes", "0"], "no number from 1"),
+        (["--sample", "x"], "no whole number from 1"),
+        (["--lanes", "0"], "no whole number from 1"),
         (["--record", "r.jsonl"], "without --each"),
         (["--set", "txt=a"], "did you mean text"),
+        (["--out", "."], "--out . is a folder"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_runs(
@@ -591,7 +592,10 @@ def test_wrong_usage_is_told_before_anything_runs(
 ) -> None:
     done = run_each(folder, *words)
     assert done.returncode == 2
-    assert says in json.loads(done.stdout)["error"]
+    error = json.loads(done.stdout)["error"]
+    assert says in error
+    assert error.count("\n") == 0
+    assert error in done.stderr
     assert "Traceback" not in done.stderr
     assert not Path("out.jsonl").exists()
 

@@ -82,6 +82,8 @@ def refuse_single(args: argparse.Namespace) -> None:
     """Raises UsageError for what does not go with --each, or is lacking."""
     if args.out is None:
         raise UsageError("say where the results go: --out results.jsonl")
+    if args.out.is_dir():
+        raise UsageError(f"--out {args.out} is a folder; give a file, such as results.jsonl")
     if args.record or args.replay:
         raise UsageError("--record and --replay are for a single run, without --each")
 
@@ -282,7 +284,7 @@ def selection(args: argparse.Namespace) -> Selection:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
     return int(text)
 
 

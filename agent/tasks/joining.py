@@ -121,6 +121,8 @@ def _try(on: str, address: str) -> None:
 def _why(on: str, said: str, otherwise: str) -> str:
     if re.search("InvalidAuthToken|AuthenticationError|Unauthenticated", said):
         return f"--on {on}: {TOKEN}"
+    if "Could not find any running Ray instance" in said:
+        return f"--on {on}: no cluster runs on this machine; {PORTS}"
     raised = re.split(r"^[\w.]*(?:Error|Exception): ", said, flags=re.MULTILINE)
     why = " ".join(raised[-1].split()) if len(raised) > 1 else otherwise
     return f"--on {on}: {why}"

@@ -43,6 +43,7 @@ LONGEST = 16_000_000
 """Bytes of a row, and characters of a field."""
 AT_ONCE = 256
 """Rows of Parquet that are in memory."""
+NO_UTF8 = "it is not UTF-8; save the file as text in UTF-8"
 BAD_BYTES = re.compile("[\udc80-\udcff]")
 """What Python decodes undecodable bytes to (PEP 383)."""
 
@@ -202,7 +203,7 @@ def _parsed(where: str, raw: bytes) -> Row:
     try:
         values = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except UnicodeDecodeError:
-        return _wrong(where, raw, "it is not UTF-8")
+        return _wrong(where, raw, NO_UTF8)
     except json.JSONDecodeError as error:
         return _wrong(where, raw, f"it is no JSON: {error.msg} (column {error.colno})")
     except (ValueError, RecursionError) as error:
@@ -237,7 +238,7 @@ def _delimited(source: Source) -> Iterator[Row]:
             why = f"it has {len(fields)} columns where the header has {len(columns)}"
             yield _wrong(where, raw, why, values)
         elif any(map(BAD_BYTES.search, fields)):
-            yield _wrong(where, raw, "it is not UTF-8", values)
+            yield _wrong(where, raw, NO_UTF8, values)
         else:
             yield _row(where, values)
 
@@ -262,7 +263,8 @@ def _records(read: Any) -> Iterator[tuple[int, list[str], str]]:
             return
         except csv.Error as error:  # reading goes on behind it
             quote = "" if "end of data" not in str(error) else "; a quote is never closed"
-            yield begun, [], f"{error}{quote}"
+            said = "a line ends within a field" if "new-line" in str(error) else str(error)
+            yield begun, [], f"{said}{quote}"
             continue
         if fields:
             yield begun, fields, ""
@@ -274,7 +276,7 @@ def _header(source: Source, found: tuple[int, list[str], str] | None) -> list[st
     line, columns, problem = found
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if problem or any(map(BAD_BYTES.search, columns)):
-        raise UsageError(f"{source.name}:{line}: {problem or 'it is not UTF-8'}")
+        raise UsageError(f"{source.name}:{line}: {problem or NO_UTF8}")
     if twice is not None:
         raise UsageError(f"{source.name}:{line}: two columns are named {twice!r}")
     return columns

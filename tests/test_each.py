@@ -458,7 +458,7 @@ def test_a_summary_counts_rows_checks_and_errors(tmp_path: Path) -> None:
     assert (found.rows, found.passed, found.models) == (3, 1, ["scripted"])
     assert found.reasons == {"done": 1, "checks": 1, "failed": 1}
     assert [(one.name, one.passed, one.failed) for one in found.checks] == [("polite", 1, 1)]
-    assert found.errors == {"t.task.yaml:1: step 'answer': it broke": 1}
+    assert found.errors == {"t.task.yaml:2: step 'answer': it broke": 1}
 
 
 def test_checks_that_name_values_of_the_rows_are_one_check(tmp_path: Path) -> None:

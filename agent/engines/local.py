@@ -192,8 +192,9 @@ class LocalEngine:
     def _refuse_overflow(self, tokens: int) -> None:
         if tokens >= self.context:
             raise WindowFull(
-                f"the conversation is {tokens} tokens long and the window holds {self.context}; "
-                "start a new one, or load the model with a larger context"
+                f"{tokens:,} tokens are to be read, and the window holds {self.context:,}; give "
+                "less at once (a new conversation, a shorter row), or load the model with a larger "
+                "context"
             )
 
     def _refuse_unparsable(self, text: str, finish: Finish, schema: Mapping[str, Any]) -> None:

@@ -256,7 +256,7 @@ class OpenAIEngine:
         if status == 404:
             raise EngineError(f"{where}; is the address right? It usually ends in /v1")
         if status == 400 and "context" in said.lower():
-            raise WindowFull(f"{where}; start a new conversation")
+            raise WindowFull(f"{where}; give less at once: a new conversation, a shorter row")
         if "memory" in said.lower():
             raise OutOfMemory(where)
         raise EngineError(where)

@@ -58,7 +58,7 @@ class Task:
 
     def number(self, place: Place, line: int = 1) -> int:
         if place and place[0] == "steps" and not self.form.steps:
-            place = place[2:]  # the step that the prompt stands for
+            place = place[2:] or ("prompt",)  # the step that the prompt stands for
         begins = self.texts.get(place) or line_of(self.lines, place)
         return begins + line - 1
 

@@ -53,6 +53,14 @@ def replay_seconds() -> float:
     return seconds
 
 
+def messages_seconds() -> float:
+    """Of a program that does nothing but import the messages that every reply is made of: the
+    floor of a replay, since they are LangChain's."""
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import langchain_core.messages"], check=True)
+    return time.perf_counter() - begun
+
+
 def prompt_seconds(command: Sequence[str], state: Path) -> float:
     """From the start of `command` to the REPL's prompt, with its files in `state`."""
     import pexpect
@@ -82,7 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     print("| | seconds, median |\n| --- | --- |")
     print(f"| tinsmith --help | {median(help_seconds, given.runs):.3f} |")
-    print(f"| a task, replayed | {median(replay_seconds, given.runs):.3f} |")
+    replay_seconds()
+    pairs = [(replay_seconds(), messages_seconds()) for _ in range(given.runs)]
+    replays, messages = (statistics.median(one) for one in zip(*pairs, strict=True))
+    print(f"| a task, replayed | {replays:.3f} |")
+    print(f"| LangChain's messages, imported and nothing else | {messages:.3f} |")
     chat = [*command(), "chat", *(["--model", given.model] if given.model else [])]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "models").symlink_to(home() / "models", target_is_directory=True)

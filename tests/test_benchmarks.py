@@ -210,6 +210,7 @@ def test_the_loop_runs_all_steps_that_are_timed() -> None:
 def test_the_help_can_be_timed() -> None:
     assert startup.help_seconds() > 0
     assert startup.replay_seconds() > 0
+    assert startup.messages_seconds() > 0
 
 
 def test_a_prompt_is_waited_for(tmp_path: Path) -> None:

@@ -225,6 +225,12 @@ def test_a_column_that_only_a_check_wants_is_taken_from_the_rows(tmp_path: Path,
     other = task("checks: [{equals: '{{ lost }}'}]", head.replace("right", "lost"))
     with pytest.raises(UsageError, match="has no column 'lost'"):
         again(run, other)
+    run.rows.write_text("text,right\n1,b\n")
+    run.out.unlink()
+    run.go(Echo())
+    if kind == "integer":
+        with pytest.raises(UsageError, match=r"the row .*rows\.csv:2: right = 'b'; it is a whole"):
+            again(run, now)
     asked = head.replace("'{{ text }}'", "'{{ text }} {{ right }}'")
     with pytest.raises(UsageError, match="more than the checks differs"):
         again(run, task("", asked))

@@ -114,8 +114,9 @@ def _diff(args: argparse.Namespace) -> int:
         if one != other:
             say(f"{name}: {one} → {other}")
     if before.hash != now.hash:
-        what = "checks" if answers_alike(before.hash, now.hash) else "task's steps"
-        say(f"the {what} differ ({before.hash} → {now.hash})")
+        alike = answers_alike(before.hash, now.hash)
+        what = "only the checks differ" if alike else "more than the checks differs"
+        say(f"{what} ({before.hash} → {now.hash})")
     alone = f"not counted: {found.only_before:,} only in A, {found.only_now:,} only in B"
     say(f"rows: {found.both:,} in both; {alone}")
     passed = in_words("done", bool(before.checks or now.checks))

@@ -88,10 +88,10 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
             "Tinsmith made them"
         )
     facts = {**facts, "task": task.name, "hash": task.hash}
-    facts["inputs"] = _with_columns(task, where, facts)
-    if [one["id"] for one in _steps(where, facts)] != [step.id for step in task.steps]:
-        return facts
     try:
+        facts["inputs"] = _with_columns(task, facts)
+        if [one["id"] for one in _steps(facts)] != [step.id for step in task.steps]:
+            return facts
         made = check(task, _envelope(facts), means)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
@@ -105,7 +105,7 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
     return facts
 
 
-def _with_columns(task: Task, where: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _with_columns(task: Task, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a row, with those that only the checks have: they are its columns."""
     given = {name: one for name, one in facts["inputs"].items() if name in task.form.inputs}
     for name, one in task.form.inputs.items():
@@ -117,14 +117,14 @@ def _with_columns(task: Task, where: str, facts: Mapping[str, Any]) -> dict[str,
         given[name] = value
     lacking = [name for name in task.needs() if given.get(name) is None]
     if lacking and facts["reason"] != "usage":
-        raise UsageError(f"{where}: it has no column {lacking[0]!r} for the input of this name")
+        raise UsageError(f"it has no column {lacking[0]!r} for the input of this name")
     return given
 
 
-def _steps(where: str, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _steps(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = facts.get("steps")
     if not isinstance(found, list) or not all(has_kinds(one, STEP) for one in found):
-        raise UsageError(f"{where}: what it says of its steps is damaged; run the row again")
+        raise UsageError("what it says of its steps is damaged; run the row again")
     return found
 
 

@@ -19,6 +19,7 @@ import pytest
 from agent import app
 from agent.errors import EngineError, UsageError
 from agent.settings import Settings
+from agent.tasks import joining
 from agent.tasks.batch import Batch
 from agent.tasks.cluster import hired
 from agent.tasks.columns import Columns
@@ -233,10 +234,13 @@ def test_an_address_where_nobody_listens_is_an_error_at_once() -> None:
         pass
 
 
-def test_no_cluster_on_this_machine_is_said_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with pytest.raises(EngineError, match="no cluster runs on this machine"), joined("auto", 1):
-        pass
+def test_no_cluster_on_this_machine_is_said_in_our_words() -> None:
+    of_ray = (
+        "ConnectionError: Could not find any running Ray instance. Please specify the one to "
+        "connect to by setting `--address` flag or `RAY_ADDRESS` environment variable."
+    )
+    said = joining._why("auto", of_ray, "")
+    assert said.startswith("--on auto: no cluster runs on this machine; is it running (ray start")
 
 
 def test_an_address_that_is_silent_is_an_error_within_seconds(

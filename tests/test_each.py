@@ -424,6 +424,11 @@ def test_rows_of_which_no_column_is_an_input_are_refused(tmp_path: Path) -> None
     with pytest.raises(UsageError, match=r"the columns body, id and the inputs more, text; say"):
         run.go(Echo())
     assert not run.out.exists()
+    with opened(run.rows) as source:
+        columns = Columns(run.task, {"text": "b"})
+        with Results(run.out, columns) as results:
+            told = Batch(source, columns, ALL, results).doubts
+    assert told == ["no column is an input: all rows are the same run"]
 
 
 @pytest.mark.parametrize(

@@ -363,7 +363,7 @@ def test_the_same_seed_gives_the_same_text(small: LocalEngine) -> None:
 
 
 def test_a_conversation_longer_than_the_window_is_refused(small: LocalEngine) -> None:
-    with pytest.raises(WindowFull, match="window holds 1024"):
+    with pytest.raises(WindowFull, match="window holds 1,024"):
         reply(small, talk("word " * 2000))
 
 

@@ -56,7 +56,7 @@ class Columns:
             )
             raise UsageError(f"{source}: {problem}")
         taken = self.task.form.inputs.keys() - self.labels.keys()
-        if taken and not any(self.of(name) in there for name in taken):
+        if taken and not self.constants and not any(self.of(name) in there for name in taken):
             raise UsageError(
                 f"{source}: no column is an input of {self.task.name}, and all rows would be the "
                 f"same run. There are the columns {', '.join(sorted(there))} and the inputs "
@@ -66,6 +66,8 @@ class Columns:
     def doubts(self, there: Collection[str]) -> Iterator[str]:
         """Columns that are likely meant for an input, which has its default instead."""
         known = [self.of(name) for name in self.task.form.inputs]
+        if self.constants and not any(one in there for one in known):
+            yield "no column is an input: all rows are the same run"
         for name in self.task.form.inputs:
             if name in self.constants or self.of(name) in there:
                 continue

@@ -99,15 +99,16 @@ def _parse(words: list[str]) -> argparse.Namespace:
             known = commands.choices.get(words[0], parser)._option_string_actions
             raise _Misused(f"tinsmith: there is no {_with_nearest(unknown[0], known)}")
     except _Misused as error:
-        if words[0] == "ask" and "--json" in words:
+        is_json = words[0] == "ask" and "--json" in words
+        if is_json:
             from agent.commands import ask
 
             print(json.dumps(ask.envelope() | {"error": str(error)}))
-        if words[0] == "run":
+        elif words[0] == "run":
             from agent.commands import run
 
             print(json.dumps(run.refused(str(error))))
-        if "--quiet" not in words:
+        if not is_json and "--quiet" not in words:
             print(f"{error.usage}{error}", file=sys.stderr)
         sys.exit(2)
     return args

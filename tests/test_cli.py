@@ -176,6 +176,13 @@ def test_a_wrong_option_names_the_nearest_and_json_stays_json() -> None:
         envelope = json.loads(done.stdout)
         assert not envelope["ok"]
         assert wrong[0].partition("=")[0] in envelope["error"]
+        assert "\n" not in envelope["error"]
+    done = tinsmith("run", "a.task.yaml", "--bits", "5")
+    error = json.loads(done.stdout)["error"]
+    assert done.stderr.startswith("usage: tinsmith run")
+    assert done.stderr.endswith(f"{error}\n")
+    done = tinsmith("run", "a.task.yaml", "--bits", "5", "--quiet")
+    assert (json.loads(done.stdout)["error"], done.stderr) == (error, "")
 
 
 def test_every_setting_is_explained_and_a_model_that_is_not_here_is_told() -> None:

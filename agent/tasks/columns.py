@@ -87,16 +87,12 @@ class Columns:
         if row.wrong:
             raise UsageError(row.wrong)
         found = dict(self.constants)
-        for name, one in self.task.form.inputs.items():
-            column = self.of(name)
-            value = row.values.get(column)
-            if name in found or value is None:
-                continue
-            if self.are_texts and one.type not in ("string", "file"):
-                if not str(value).strip():
-                    continue
-                value = inputs.from_text(self.task, {name: str(value).strip()})[name]
-            found[name] = value
+        for name in self.task.form.inputs:
+            value = row.values.get(self.of(name))
+            if self.are_texts and value is not None and name not in found:
+                value = inputs.from_cell(self.task, name, str(value))
+            if name not in found and value is not None:
+                found[name] = value
         for name in self.task.needs():
             if found.get(name) is None:
                 raise UsageError(f"it has no {self.of(name)}")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agent.tasks import misspelt, uses
+from agent.tasks import brought, misspelt, uses
 from agent.tasks.lines import Place
 from agent.tasks.task import Task, facts_of
-
-BROUGHT = ("functions", "checks")
-"""Types of inputs that no template has to name."""
 
 
 def hints(task: Task) -> list[str]:
@@ -30,7 +27,7 @@ def unused(task: Task) -> list[str]:
     if named is None:
         return []
     kinds = task.form.inputs.items()
-    return [name for name, one in kinds if one.type not in BROUGHT and name not in named]
+    return [name for name, one in kinds if one.type not in brought.KINDS and name not in named]
 
 
 def _schemas(task: Task) -> Iterator[tuple[Place, Any]]:

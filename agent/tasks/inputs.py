@@ -72,6 +72,14 @@ def from_text(task: Task, given: Mapping[str, str]) -> dict[str, Any]:
     return {name: _parsed(name, task.form.inputs[name], text) for name, text in given.items()}
 
 
+def from_cell(task: Task, name: str, text: str) -> Any:
+    """What a cell of a table stands for. None: it is empty, and no text is wanted. Raises
+    UsageError."""
+    if task.form.inputs[name].type in ("string", "file"):
+        return text
+    return from_text(task, {name: text.strip()})[name] if text.strip() else None
+
+
 def checked(task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """All inputs, the defaults filled in, in the order of the file. Raises UsageError."""
     _refuse_unknown(task, given)

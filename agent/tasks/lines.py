@@ -7,7 +7,7 @@ are true, true, 10 and 750.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,18 @@ def line_of(lines: Mapping[Place, int], place: Place) -> int:
     while place and place not in lines:
         place = place[:-1]
     return lines.get(place, 1)
+
+
+def texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """All texts in what stands at `place`, but for keys."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from texts(one, (*place, key))
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from texts(one, (*place, at))
 
 
 def read(text: str, first: int = 1) -> Read:

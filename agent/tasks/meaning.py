@@ -14,7 +14,7 @@ from typing import Any
 from agent import answers
 from agent.tasks import known, misspelt, paths, templates
 from agent.tasks.agreement import number_in
-from agent.tasks.lines import Place, Read
+from agent.tasks.lines import Place, Read, texts
 
 KINDS = (
     "contains", "matches", "equals", "same", "json", "number", "called", "calls", "accepted",
@@ -128,7 +128,7 @@ class _Look:
             yield from self._template((*place, "if"), step["if"], before, [], True)
         if isinstance(step.get("prompt"), str):
             yield from self._template((*place, "prompt"), step["prompt"], before, inside)
-        for below, text in _texts(step.get("arguments"), (*place, "arguments")):
+        for below, text in texts(step.get("arguments"), (*place, "arguments")):
             yield from self._template(below, text, before, inside)
         yield from self._schema((*place, "schema"), step.get("schema"))
 
@@ -161,7 +161,7 @@ class _Look:
         if isinstance(looked_at, str) and re.split(r"\W", looked_at)[0] in names:
             said = f"{looked_at!r} is the words themselves; write {{{{ {looked_at} }}}}"
             yield self._at((*place, "of"), said)
-        for below, text in _texts(check, place):
+        for below, text in texts(check, place):
             if below[-1] != "name":
                 yield from self._template(below, text, self._all_ids(), ["answer"])
         if isinstance(pattern := check.get("matches"), str) and "{{" not in pattern:
@@ -274,17 +274,6 @@ class _Look:
             known.at(schema, known.parts_of_use(inside))
         except known.NotThere as lack:
             yield f"{whose} has no {lack.part!r}; {_nearest(lack.part, lack.known)}"
-
-
-def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _texts(one, (*place, key))
-    elif isinstance(value, list):
-        for at, one in enumerate(value):
-            yield from _texts(one, (*place, at))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -8,18 +8,18 @@ So a changed check does not cost a run over all rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from agent.errors import TinsmithError, UsageError
 from agent.tasks.compare import Indexed, Summary, count, indexed
 from agent.tasks.envelope import Called, Done, Envelope
-from agent.tasks.inputs import from_text
+from agent.tasks.inputs import from_cell
 from agent.tasks.means import Means
-from agent.tasks.results import beside, claimed, has_kinds, line_of
+from agent.tasks.results import claimed, has_kinds, line_of, replacing
 from agent.tasks.run import JUDGE_FAILED, check
 from agent.tasks.task import Task, answers_alike
 
@@ -46,12 +46,15 @@ def recheck(task: Task, means: Means, before: Path, now: Path) -> Summary:
     with ExitStack() as stack:
         found = stack.enter_context(indexed(before))
         stack.enter_context(claimed(now))
-        return _written(task, means, before, found, now)
+        try:
+            return _written(task, means, before, found, now)
+        except OSError as error:
+            raise TinsmithError(f"{now} cannot be written: {error.strerror or error}") from error
 
 
 def _written(task: Task, means: Means, before: Path, found: Indexed, now: Path) -> Summary:
     made: Summary | None = None
-    with _replacing(now) as file:
+    with replacing(now, "checked") as file:
         for facts in found.all():
             checked = _anew(task, means, before, facts)
             file.write(line_of(checked))
@@ -60,23 +63,6 @@ def _written(task: Task, means: Means, before: Path, found: Indexed, now: Path) 
         if made is None:
             raise UsageError(f"{before} holds no results")
     return made
-
-
-@contextmanager
-def _replacing(now: Path) -> Iterator[IO[bytes]]:
-    """Of a claimed file. What a kill left of an earlier one is written over."""
-    half = beside(now, "checked")
-    try:
-        with half.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, now)
-    except OSError as error:
-        raise TinsmithError(f"{now} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            half.unlink()
 
 
 def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[str, Any]:
@@ -108,13 +94,11 @@ def _anew(task: Task, means: Means, file: Path, facts: dict[str, Any]) -> dict[s
 def _with_columns(task: Task, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a row, with those that only the checks have: they are its columns."""
     given = {name: one for name, one in facts["inputs"].items() if name in task.form.inputs}
-    for name, one in task.form.inputs.items():
+    for name in task.form.inputs:
         if name in given or name not in facts["row"]:
             continue
         value = facts["row"][name]
-        if isinstance(value, str) and one.type not in ("string", "file"):
-            value = from_text(task, {name: value.strip()})[name] if value.strip() else None
-        given[name] = value
+        given[name] = from_cell(task, name, value) if isinstance(value, str) else value
     lacking = [name for name in task.needs() if given.get(name) is None]
     if lacking and facts["reason"] != "usage":
         raise UsageError(f"it has no column {lacking[0]!r} for the input of this name")

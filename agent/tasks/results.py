@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 AGAIN: tuple[Reason, ...] = ("failed", "seconds")
 """Why a row is run again by the same command, as is one of reason "usage" that the task can be
 given: a file that it names may be there now. What else ended it would end it again."""
+HALF = "sorted"
+"""What the file that is being sorted is called besides."""
 SYNC = 1.0
 """Seconds between two times that the disk is waited for: what a power cut may cost."""
 
@@ -152,20 +154,14 @@ class Results:
             if self._is_sorted():
                 return
             self._stream.close()
-            half = beside(self._file, "sorted")
             try:
-                with half.open("wb") as new, self._file.open("rb") as old:
+                with replacing(self._file, HALF) as new, self._file.open("rb") as old:
                     for start, size in self._index.execute(
                         "SELECT start, size FROM results ORDER BY number"
                     ):
                         old.seek(start)
                         new.write(old.read(size))
-                    new.flush()
-                    os.fsync(new.fileno())
-                os.replace(half, self._file)
             except OSError as error:
-                with suppress(OSError):
-                    half.unlink()
                 raise TinsmithError(
                     f"{self._file} is whole, but not in the order of the rows: "
                     f"{error.strerror or error}"
@@ -208,7 +204,7 @@ class Results:
     def _opened(self) -> IO[bytes]:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            beside(self._file, "sorted").unlink()
+            beside(self._file, HALF).unlink()
         stream = self._file.open("a+b", buffering=0)
         try:
             end = self._read(stream)
@@ -395,6 +391,23 @@ def _short(value: Any) -> str:
 def beside(file: Path, what: str) -> Path:
     """A hidden file, for what is under way."""
     return file.with_name(f".{file.name}.{what}")
+
+
+@contextmanager
+def replacing(file: Path, what: str) -> Iterator[IO[bytes]]:
+    """What is written takes the place of `file`, which is claimed, when nothing was raised. What a
+    kill leaves has always the same name, and is written over. Raises OSError."""
+    half = beside(file, what)
+    try:
+        with half.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(half, file)
+    except BaseException:
+        with suppress(OSError):
+            half.unlink()
+        raise
 
 
 def _held(file: Path) -> FileLock:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agent.tasks import templates
+from agent.tasks.lines import texts
 
 Text = tuple[str, bool]
 """What may be a template, and whether it is an expression."""
@@ -22,7 +23,8 @@ def of_work(said: Mapping[str, Any]) -> Iterator[Text]:
         yield from _below(step.get("prompt"))
         yield from _below(step.get("arguments"))
     yield from _below(said.get("prompt"))
-    yield from _below([*said.get("outputs", {}).items()])
+    outputs = said.get("outputs", {})
+    yield from _below([*outputs, *outputs.values()])
 
 
 def of_checks(said: Mapping[str, Any]) -> Iterator[Text]:
@@ -30,11 +32,11 @@ def of_checks(said: Mapping[str, Any]) -> Iterator[Text]:
         yield from _below({key: one for key, one in check.items() if key not in UNFILLED})
 
 
-def named(texts: Iterable[Text]) -> set[str] | None:
+def named(templated: Iterable[Text]) -> set[str] | None:
     """Names that may be those of inputs; None: all of them are taken, as `inputs`."""
     found: set[str] = set()
     whole = 0
-    for text, is_expression in texts:
+    for text, is_expression in templated:
         for use in templates.uses(text, is_expression):
             first, *rest = use.parts
             if first == "inputs":
@@ -58,11 +60,4 @@ def only_checked(said: Mapping[str, Any]) -> set[str]:
 
 
 def _below(value: Any) -> Iterator[Text]:
-    if isinstance(value, str):
-        yield value, False
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _below(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _below(one)
+    return ((text, False) for _, text in texts(value, ()))
